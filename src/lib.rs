@@ -1,0 +1,33 @@
+//! The physical page-frame allocator of Linux, for kernels written in Rust.
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+// Tier 0: words.
+mod alloc_flags;
+mod error;
+mod gfp;
+mod migratetype;
+mod node_id;
+mod order;
+mod pfn;
+mod zone_type;
+
+// Tier 1: seams.
+mod platform;
+mod reclaim;
+mod trace;
+
+pub use alloc_flags::{AllocFlags, WatermarkLevel};
+pub use error::{AllocError, FreeError};
+pub use gfp::Gfp;
+pub use migratetype::{MIGRATE_PCPTYPES, MIGRATE_TYPES, MigrateType};
+pub use node_id::{CpuId, MAX_NUMNODES, NodeId, NodeMask};
+pub use order::{MAX_ORDER, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER};
+pub use pfn::{Pfn, PfnRange, PhysAddr};
+pub use platform::{IrqFlags, Platform};
+pub use reclaim::{Context, KswapdWake, NoReclaim, NodeReclaimed, Reclaim};
+pub use trace::{Extfrag, NoTrace, Trace};
+pub use zone_type::{MAX_NR_ZONES, ZoneLayout, ZoneType};

@@ -1,0 +1,113 @@
+//! Migratetypes: the classes of memory that are kept apart against fragmentation.
+
+use core::fmt;
+
+/// Number of migratetypes.
+pub const MIGRATE_TYPES: usize = 6;
+
+/// Number of migratetypes that callers ask for and that have per-CPU lists: the first three.
+pub const MIGRATE_PCPTYPES: usize = 3;
+
+/// What may be done with the allocated frames of a pageblock.
+///
+/// Every pageblock has one, and free blocks are listed by it.
+///
+/// ```
+/// use page_alloc::MigrateType;
+/// assert_eq!(MigrateType::Movable.letter(), 'M');
+/// assert_eq!(MigrateType::Movable.fallbacks(), [MigrateType::Reclaimable, MigrateType::Unmovable]);
+/// assert!(MigrateType::Cma.fallbacks().is_empty());
+/// ```
+#[doc(alias = "migratetype")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum MigrateType {
+    /// Kernel memory that stays where it is.
+    #[doc(alias = "MIGRATE_UNMOVABLE")]
+    Unmovable,
+    /// Memory that can be moved: user pages, page cache.
+    #[doc(alias = "MIGRATE_MOVABLE")]
+    Movable,
+    /// Memory that can't be moved but given up: caches.
+    #[doc(alias = "MIGRATE_RECLAIMABLE")]
+    Reclaimable,
+    /// Reserved for requests of higher order that can't wait.
+    #[doc(alias = "MIGRATE_HIGHATOMIC")]
+    HighAtomic,
+    /// A contiguous-memory area: lent to movable requests only.
+    #[doc(alias = "MIGRATE_CMA")]
+    Cma,
+    /// Withdrawn from allocation.
+    #[doc(alias = "MIGRATE_ISOLATE")]
+    Isolate,
+}
+
+impl MigrateType {
+    /// All migratetypes, in the order of their numbers.
+    pub const ALL: [Self; MIGRATE_TYPES] = [
+        Self::Unmovable,
+        Self::Movable,
+        Self::Reclaimable,
+        Self::HighAtomic,
+        Self::Cma,
+        Self::Isolate,
+    ];
+
+    /// The migratetype with this number.
+    #[must_use]
+    pub const fn from_index(index: usize) -> Option<Self> {
+        if index < MIGRATE_TYPES { Some(Self::ALL[index]) } else { None }
+    }
+
+    /// The number, an index of a table of [`MIGRATE_TYPES`] entries.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The types whose memory a request of this type may take when its own has run out, in the
+    /// order in which they are tried. Empty for all but the first three.
+    #[must_use]
+    pub const fn fallbacks(self) -> &'static [Self] {
+        match self {
+            Self::Unmovable => &[Self::Reclaimable, Self::Movable],
+            Self::Movable => &[Self::Reclaimable, Self::Unmovable],
+            Self::Reclaimable => &[Self::Unmovable, Self::Movable],
+            Self::HighAtomic | Self::Cma | Self::Isolate => &[],
+        }
+    }
+
+    /// Whether pageblocks of this type may merge into a block with pageblocks of another such type.
+    #[doc(alias = "migratetype_is_mergeable")]
+    #[must_use]
+    pub const fn is_mergeable(self) -> bool {
+        (self as usize) < MIGRATE_PCPTYPES
+    }
+
+    /// One letter for tables: U, M, R, H, C, I.
+    #[must_use]
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Unmovable => 'U',
+            Self::Movable => 'M',
+            Self::Reclaimable => 'R',
+            Self::HighAtomic => 'H',
+            Self::Cma => 'C',
+            Self::Isolate => 'I',
+        }
+    }
+}
+
+/// The name as `/proc/pagetypeinfo` prints it.
+impl fmt::Display for MigrateType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unmovable => "Unmovable",
+            Self::Movable => "Movable",
+            Self::Reclaimable => "Reclaimable",
+            Self::HighAtomic => "HighAtomic",
+            Self::Cma => "CMA",
+            Self::Isolate => "Isolate",
+        })
+    }
+}
