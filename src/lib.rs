@@ -16,9 +16,20 @@ mod pfn;
 mod zone_type;
 
 // Tier 1: seams.
+#[expect(unsafe_code, reason = "the contract that a port signs")]
 mod platform;
 mod reclaim;
 mod trace;
+
+// Tier 4: one zone.
+pub mod zone;
+
+// Tier 5: nodes.
+pub mod node;
+
+// Tier 6: the allocator.
+pub mod alloc;
+pub mod boot;
 
 pub use alloc_flags::{AllocFlags, WatermarkLevel};
 pub use error::{AllocError, FreeError};

@@ -132,6 +132,7 @@ impl Order {
     }
 
     /// This order and all larger ones, ascending.
+    #[must_use]
     pub fn and_above(self) -> impl DoubleEndedIterator<Item = Self> + Clone {
         Self::ALL[self.index()..].iter().copied()
     }

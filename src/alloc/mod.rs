@@ -1,0 +1,3 @@
+//! Allocation and freeing.
+
+pub mod flags;

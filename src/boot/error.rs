@@ -1,0 +1,1 @@
+//! Why a machine can't be booted.

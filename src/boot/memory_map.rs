@@ -1,0 +1,1 @@
+//! The firmware's memory map.

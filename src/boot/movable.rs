@@ -1,0 +1,1 @@
+//! Where ZONE_MOVABLE begins.

@@ -1,0 +1,1 @@
+//! Which memory and which CPU belongs to which node.

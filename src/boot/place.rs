@@ -1,0 +1,1 @@
+//! Where the allocator's own tables lie.

@@ -1,0 +1,1 @@
+//! The ACPI tables SRAT and SLIT.

@@ -1,0 +1,3 @@
+//! Nodes, their distances and zonelists.
+
+pub mod topology;
