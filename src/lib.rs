@@ -13,6 +13,7 @@ mod migratetype;
 mod node_id;
 mod order;
 mod pfn;
+mod zone_id;
 mod zone_type;
 
 // Tier 1: seams.
@@ -20,6 +21,12 @@ mod zone_type;
 mod platform;
 mod reclaim;
 mod trace;
+
+// Tier 2: exclusion.
+mod sync;
+
+// Tier 3: frames and blocks.
+mod memmap;
 
 // Tier 4: one zone.
 pub mod zone;
@@ -34,6 +41,7 @@ pub mod boot;
 pub use alloc_flags::{AllocFlags, WatermarkLevel};
 pub use error::{AllocError, FreeError};
 pub use gfp::Gfp;
+pub use memmap::{Pages, PagesIter};
 pub use migratetype::{MIGRATE_PCPTYPES, MIGRATE_TYPES, MigrateType};
 pub use node_id::{CpuId, MAX_NUMNODES, NodeId, NodeMask};
 pub use order::{MAX_ORDER, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER};

@@ -68,16 +68,18 @@ pub unsafe trait Platform {
         CpuId::BOOT
     }
 
-    /// Fills `bytes` bytes at `start` with zeroes. Called without locks held, for memory that
-    /// nobody else uses; a port may use an instruction of its own.
+    /// Fills `bytes` bytes at `start` with zeroes. Called without locks held, for whole frames that
+    /// nobody else uses. The default writes through [`phys_to_virt`](Self::phys_to_virt); a port may
+    /// use an instruction of its own, and one with HIGHMEM maps such frames first.
     ///
     /// # Safety
     ///
-    /// `start` is a pointer from [`phys_to_virt`](Self::phys_to_virt), and the memory from there
-    /// on belongs to the caller alone.
-    #[doc(alias = "clear_page")]
-    unsafe fn clear_pages(&self, start: *mut u8, bytes: usize) {
-        // SAFETY: the caller owns the bytes, and they are plain memory.
+    /// The memory is frames of this allocator, and belongs to the caller alone.
+    #[doc(alias = "clear_highpage")]
+    unsafe fn clear_pages(&self, start: PhysAddr, bytes: usize) {
+        let start = self.phys_to_virt(start);
+        // SAFETY: the caller owns the frames, and by the contract of the trait the pointer reaches
+        // them.
         unsafe { start.write_bytes(0, bytes) }
     }
 }

@@ -1,6 +1,6 @@
 //! The kernel above the allocator: who runs, what it may do, and whom to call when memory runs low.
 
-use crate::{Gfp, NodeId, Order, ZoneType};
+use crate::{Gfp, NodeId, NodeMask, Order, ZoneType};
 use bitflags::bitflags;
 
 bitflags! {
@@ -132,6 +132,12 @@ pub trait Reclaim {
     /// is never asked.
     fn cpusets_enabled(&self) -> bool {
         false
+    }
+
+    /// The nodes that the running task may use; asked only where cpusets are in use.
+    #[doc(alias = "cpuset_current_mems_allowed")]
+    fn cpuset_mems_allowed(&self) -> NodeMask {
+        NodeMask::ALL
     }
 
     /// Whether the running task's cpuset allows memory of this node.

@@ -1,3 +1,136 @@
-//! Allocation and freeing.
+//! Allocation and freeing: from a caller's request to frames, and back.
 
+mod entry;
+mod fast;
 pub mod flags;
+mod free;
+mod guard;
+mod isolate;
+mod mapped;
+#[expect(unsafe_code, reason = "clears frames, and trusts callers that know frames by number")]
+mod raw;
+mod refcount;
+mod request;
+mod slow;
+mod split;
+
+pub use free::Refused;
+pub use guard::PagesGuard;
+pub use mapped::MappedPages;
+
+use crate::boot::{BootReport, InitError};
+use crate::node::Machine;
+use crate::platform::Platform;
+use crate::reclaim::{NoReclaim, Reclaim};
+use crate::trace::{NoTrace, Trace};
+use crate::{AllocError, FreeError, Gfp};
+use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
+use spin::Once;
+
+/// The page-frame allocator of one machine.
+///
+/// Made for a `static`: [`new`](Self::new) is `const`, [`init`](Self::init) gives it the machine's
+/// memory. Several can stand side by side; the crate has no globals.
+///
+/// All methods take `&self` and may be called on any CPU at once, in interrupt handlers too, unless
+/// they say otherwise. Before `init` all of them fail with `Uninitialized`.
+///
+/// `P` is the machine below, `R` the kernel above, `T` the trace points.
+pub struct PageAllocator<P, R = NoReclaim, T = NoTrace> {
+    platform: P,
+    reclaim: R,
+    trace: T,
+    machine: Once<Machine>,
+    /// The flags that requests may have now.
+    gfp_allowed: AtomicU32,
+}
+
+impl<P: Platform> PageAllocator<P> {
+    /// An allocator without memory, for a kernel without reclaim and tracing.
+    pub const fn new(platform: P) -> Self {
+        Self::with_hooks(platform, NoReclaim, NoTrace)
+    }
+}
+
+impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
+    /// An allocator without memory.
+    pub const fn with_hooks(platform: P, reclaim: R, trace: T) -> Self {
+        let gfp_allowed = AtomicU32::new(Gfp::all().bits());
+        Self { platform, reclaim, trace, machine: Once::new(), gfp_allowed }
+    }
+
+    /// The kernel's hooks.
+    pub const fn reclaim(&self) -> &R {
+        &self.reclaim
+    }
+
+    /// The machine's port.
+    pub const fn platform(&self) -> &P {
+        &self.platform
+    }
+
+    /// The trace points.
+    pub const fn trace(&self) -> &T {
+        &self.trace
+    }
+
+    /// Limits the flags of all requests from now on: the others are taken away. A kernel that boots
+    /// leaves out [`Gfp::RECLAIM`], [`Gfp::IO`] and [`Gfp::FS`] until it can do these. At first
+    /// all are allowed.
+    #[doc(alias = "gfp_allowed_mask")]
+    pub fn set_gfp_allowed(&self, allowed: Gfp) {
+        self.gfp_allowed.store(allowed.bits(), Ordering::Relaxed);
+    }
+
+    /// The flags that requests may have now.
+    #[inline]
+    pub fn gfp_allowed(&self) -> Gfp {
+        Gfp::from_bits_retain(self.gfp_allowed.load(Ordering::Relaxed))
+    }
+
+    /// Whether [`init`](Self::init) has succeeded.
+    pub fn is_initialized(&self) -> bool {
+        self.machine.is_completed()
+    }
+
+    #[inline]
+    pub(crate) fn machine(&self) -> Option<&Machine> {
+        self.machine.get()
+    }
+
+    #[inline]
+    fn machine_to_alloc(&self) -> Result<&Machine, AllocError> {
+        self.machine().ok_or(AllocError::Uninitialized)
+    }
+
+    #[inline]
+    fn machine_to_free(&self) -> Result<&Machine, FreeError> {
+        self.machine().ok_or(FreeError::Uninitialized)
+    }
+
+    /// Sets the machine up once; a second time is an error.
+    fn set_machine(
+        &self,
+        build: impl FnOnce() -> Result<(Machine, BootReport), InitError>,
+    ) -> Result<BootReport, InitError> {
+        let mut report = Err(InitError::AlreadyInitialized);
+        let once = self.machine.try_call_once(|| {
+            let (machine, done) = build()?;
+            report = Ok(done);
+            Ok(machine)
+        });
+        once.and(report)
+    }
+}
+
+impl<P: fmt::Debug, R: fmt::Debug, T: fmt::Debug> fmt::Debug for PageAllocator<P, R, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PageAllocator")
+            .field("platform", &self.platform)
+            .field("reclaim", &self.reclaim)
+            .field("trace", &self.trace)
+            .field("machine", &self.machine.get())
+            .finish_non_exhaustive()
+    }
+}

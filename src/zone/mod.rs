@@ -1,4 +1,31 @@
 //! One zone: its free lists, watermarks and reserves.
+//!
+//! The code of this tier is single-threaded: it works on a zone that somebody has locked, or owns.
 
+mod buddy;
+mod checks;
+mod fallback;
 pub mod fragmentation;
+#[expect(unsafe_code, reason = "takes blocks out of the middle of lists")]
+mod free_area;
+mod highatomic;
+mod isolate;
+mod locked;
+mod pageblock;
+mod populate;
+mod rmqueue;
+mod shared;
+mod split;
 pub mod watermark;
+
+pub(crate) use buddy::FreeTo;
+pub(crate) use checks::{check_allocated, find_allocated};
+pub use fallback::{Fallback, Takeover};
+pub(crate) use free_area::FreeAreas;
+pub use highatomic::Force;
+pub use isolate::IsolateError;
+pub(crate) use locked::Zone;
+pub(crate) use populate::{Describer, Giving};
+pub(crate) use rmqueue::{HighAtomicUse, Taken};
+pub(crate) use shared::{ZoneMut, ZoneShared};
+pub(crate) use split::{split_allocated, split_halves};

@@ -1,0 +1,98 @@
+//! Freeing: one reference less, and when it was the last, back to the zone.
+
+use super::PageAllocator;
+use crate::memmap::{FrameIdx, FreeBlock};
+use crate::node::Machine;
+use crate::platform::Platform;
+use crate::reclaim::Reclaim;
+use crate::sync::IrqGuard;
+use crate::trace::Trace;
+use crate::zone::{FreeTo, ZoneMut, check_allocated};
+use crate::{FreeError, Order, Pages};
+use core::fmt;
+
+/// A token that an operation did not take, given back whole, with the reason.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The block, still the caller's.
+    pub pages: Pages,
+    /// What was found.
+    pub reason: FreeError,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.reason, f)
+    }
+}
+
+impl core::error::Error for Refused {}
+
+impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
+    /// Gives a reference back; when it was the last, the block is free.
+    ///
+    /// Does not sleep; may be called in an interrupt.
+    ///
+    /// # Errors
+    ///
+    /// A token that is not of this allocator, or whose block is no longer what it says, is given
+    /// back. Nothing was changed.
+    #[doc(alias = "__free_pages")]
+    #[doc(alias = "put_page")]
+    #[doc(alias = "put_page_testzero")]
+    #[inline]
+    pub fn free_pages(&self, pages: Pages) -> Result<(), Refused> {
+        match self.put(&pages) {
+            Ok(()) => Ok(()),
+            Err(reason) => Err(Refused { pages, reason }),
+        }
+    }
+
+    #[inline]
+    fn put(&self, pages: &Pages) -> Result<(), FreeError> {
+        let machine = self.check_token(pages)?;
+        if machine.memmap.frame(pages.index()).count.put_testzero() {
+            self.trace.mm_page_free(pages.pfn(), pages.order());
+            self.free_to_zone(machine, pages)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a token is of this allocator and its block is what it says.
+    #[inline]
+    pub(super) fn check_token(&self, pages: &Pages) -> Result<&Machine, FreeError> {
+        let machine = self.machine_to_free()?;
+        let index = pages.index();
+        // The index is believed only if it leads back to the frame: the token may be of another
+        // allocator.
+        if !machine.memmap.is_mapped(index) || machine.memmap.pfn_of(index) != pages.pfn() {
+            return Err(FreeError::Foreign(pages.pfn()));
+        }
+        check_allocated(machine.memmap.state(index), pages.pfn(), pages.order())?;
+        Ok(machine)
+    }
+
+    #[inline]
+    fn free_to_zone(&self, machine: &Machine, pages: &Pages) -> Result<(), FreeError> {
+        let (index, order) = (pages.index(), pages.order());
+        let state = machine.memmap.frame(index).state();
+        let zone = machine.zone(state.zone()).ok_or(FreeError::Foreign(pages.pfn()))?;
+        let irq = IrqGuard::new(&self.platform);
+        zone.with(&machine.memmap, &irq, |zone| free_one_block(zone, index, order, pages))
+    }
+}
+
+/// Frees a block under the zone's lock. It is looked at again: of two that wrongly free the same
+/// block at once, one is told so.
+#[inline]
+fn free_one_block(
+    zone: &mut ZoneMut<'_>,
+    index: FrameIdx,
+    order: Order,
+    pages: &Pages,
+) -> Result<(), FreeError> {
+    check_allocated(zone.memmap.frame(index).state(), pages.pfn(), order)?;
+    let migratetype = zone.memmap.pageblock(index).migratetype();
+    zone.free_one_page(FreeBlock::new(index), order, migratetype, FreeTo::Head);
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! Isolation of pageblocks, through the allocator.
+
+use super::PageAllocator;
+use crate::memmap::FrameIdx;
+use crate::node::Machine;
+use crate::platform::Platform;
+use crate::reclaim::Reclaim;
+use crate::sync::IrqGuard;
+use crate::trace::Trace;
+use crate::zone::{IsolateError, ZoneMut};
+use crate::{MigrateType, Pfn};
+
+impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
+    /// Withdraws the pageblock around a frame from allocation: its free frames can't be allocated
+    /// and no longer count as free, and what is freed in it joins them. `migratetype` is CMA for
+    /// the owner of a CMA area, else MOVABLE.
+    ///
+    /// Takes the zone's lock; does not sleep.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be withdrawn.
+    #[doc(alias = "set_migratetype_isolate")]
+    #[doc(alias = "start_isolate_page_range")]
+    pub fn isolate_pageblock(
+        &self,
+        pfn: Pfn,
+        migratetype: MigrateType,
+    ) -> Result<(), IsolateError> {
+        self.in_zone_of(pfn, |zone, index| zone.isolate_pageblock(index, migratetype))?
+    }
+
+    /// Gives an isolated pageblock back as `migratetype`. Nothing happens if it is not isolated.
+    ///
+    /// # Errors
+    ///
+    /// [`IsolateError::NoSuchFrame`].
+    #[doc(alias = "unset_migratetype_isolate")]
+    #[doc(alias = "undo_isolate_page_range")]
+    pub fn unisolate_pageblock(
+        &self,
+        pfn: Pfn,
+        migratetype: MigrateType,
+    ) -> Result<(), IsolateError> {
+        self.in_zone_of(pfn, |zone, index| zone.unisolate_pageblock(index, migratetype))
+    }
+
+    fn in_zone_of<A>(
+        &self,
+        pfn: Pfn,
+        f: impl FnOnce(&mut ZoneMut<'_>, FrameIdx) -> A,
+    ) -> Result<A, IsolateError> {
+        let unknown = IsolateError::NoSuchFrame(pfn);
+        let machine: &Machine = self.machine().ok_or(unknown)?;
+        let index = machine.memmap.index_of(pfn).ok_or(unknown)?;
+        let zone = machine.zone(machine.memmap.zone_of(index)).ok_or(unknown)?;
+        let irq = IrqGuard::new(&self.platform);
+        Ok(zone.with(&machine.memmap, &irq, |zone| f(zone, index)))
+    }
+}

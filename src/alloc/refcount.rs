@@ -1,0 +1,86 @@
+//! What a block's holders can do with its descriptor: share it, mark it, and use its word.
+
+use super::PageAllocator;
+use crate::memmap::Movability;
+use crate::platform::Platform;
+use crate::reclaim::Reclaim;
+use crate::trace::Trace;
+use crate::{FreeError, Pages};
+
+impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
+    /// Takes another reference to a block: a second token, each to be freed. The block is free when
+    /// the last is.
+    ///
+    /// # Errors
+    ///
+    /// The token is not of this allocator, or there are 2^32 - 1 references already
+    /// ([`FreeError::Shared`]).
+    pub fn get_page(&self, pages: &Pages) -> Result<Pages, FreeError> {
+        let machine = self.check_token(pages)?;
+        if machine.memmap.frame(pages.index()).count.get() {
+            Ok(pages.duplicate())
+        } else {
+            Err(FreeError::Shared(pages.pfn()))
+        }
+    }
+
+    /// The number of references to a block now.
+    ///
+    /// # Errors
+    ///
+    /// The token is not of this allocator.
+    pub fn page_count(&self, pages: &Pages) -> Result<u32, FreeError> {
+        let machine = self.check_token(pages)?;
+        Ok(machine.memmap.frame(pages.index()).count.references())
+    }
+
+    /// Says whether a block can be moved: Linux's LRU pages, and its movable driver pages. Asking for
+    /// movable memory does not imply it. It is forgotten when the block is freed.
+    ///
+    /// # Errors
+    ///
+    /// The token is not of this allocator.
+    #[doc(alias = "SetPageLRU")]
+    #[doc(alias = "__SetPageMovable")]
+    pub fn set_movable(&self, pages: &Pages, movability: Movability) -> Result<(), FreeError> {
+        let machine = self.check_token(pages)?;
+        let frame = machine.memmap.frame(pages.index());
+        frame.set_state(frame.state().with_movable(movability == Movability::Movable));
+        Ok(())
+    }
+
+    /// Whether a block came from the reserves for those that free memory; what is kept in it should
+    /// serve that end.
+    ///
+    /// # Errors
+    ///
+    /// The token is not of this allocator.
+    pub fn page_is_pfmemalloc(&self, pages: &Pages) -> Result<bool, FreeError> {
+        let machine = self.check_token(pages)?;
+        Ok(machine.memmap.frame(pages.index()).state().is_pfmemalloc())
+    }
+
+    /// The owner's word of a block: 64 bits for whoever holds it, 0 when it is allocated.
+    ///
+    /// # Errors
+    ///
+    /// The token is not of this allocator.
+    #[doc(alias = "page_private")]
+    pub fn private(&self, pages: &Pages) -> Result<u64, FreeError> {
+        let machine = self.check_token(pages)?;
+        Ok(machine.memmap.frame(pages.index()).private())
+    }
+
+    /// Sets the owner's word of a block. Of holders that set it at once, one wins, perhaps with a
+    /// half of each: those that share a block must agree.
+    ///
+    /// # Errors
+    ///
+    /// The token is not of this allocator.
+    #[doc(alias = "set_page_private")]
+    pub fn set_private(&self, pages: &Pages, value: u64) -> Result<(), FreeError> {
+        let machine = self.check_token(pages)?;
+        machine.memmap.frame(pages.index()).set_private(value);
+        Ok(())
+    }
+}

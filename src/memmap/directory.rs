@@ -1,0 +1,80 @@
+//! The way from a frame number to its section: a table of two levels.
+//!
+//! The upper level has one entry for each stretch of the address space, the lower one an entry for
+//! each section of a stretch that has memory. The stretch is chosen so that the upper level stays
+//! small beside the memmap, however far apart the memory lies.
+
+use super::section::{SECTION_SHIFT, SectionCount};
+use crate::{Pfn, PfnRange};
+
+/// The upper level may always have this many entries.
+const ROOT_ENTRIES_MIN: u64 = 1024;
+
+/// The dimensions of the two levels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Directory {
+    /// Log2 of the sections of a stretch.
+    leaf_shift: u32,
+    /// Entries of the upper level.
+    root_len: u64,
+    /// Entries of the lower level, over all stretches that have memory.
+    leaves_len: u64,
+}
+
+impl Directory {
+    /// The directory of `sections` mapped sections below `end`. `ranges` gives the present ranges,
+    /// ascending.
+    pub(crate) fn plan(end: Pfn, sections: u64, ranges: impl Iterator<Item = PfnRange>) -> Self {
+        let span = (end.get().saturating_sub(1) >> SECTION_SHIFT) + 1;
+        let limit = sections.max(ROOT_ENTRIES_MIN);
+        let mut leaf_shift = 0;
+        while span.div_ceil(1 << leaf_shift) > limit {
+            leaf_shift += 1;
+        }
+        let mut directory = Self { leaf_shift, root_len: span.div_ceil(1 << leaf_shift), leaves_len: 0 };
+        let mut seen = SectionCount::default();
+        let mut last = None;
+        for range in ranges {
+            for stretch in directory.stretches(seen.add(range)) {
+                if last != Some(stretch) {
+                    directory.leaves_len += 1 << leaf_shift;
+                    last = Some(stretch);
+                }
+            }
+        }
+        directory
+    }
+
+    /// The stretches that hold these sections.
+    fn stretches(&self, sections: core::ops::Range<u64>) -> core::ops::Range<u64> {
+        if sections.is_empty() {
+            return 0..0;
+        }
+        sections.start >> self.leaf_shift..(sections.end - 1 >> self.leaf_shift) + 1
+    }
+
+    pub(crate) fn root_len(&self) -> u64 {
+        self.root_len
+    }
+
+    pub(crate) fn leaves_len(&self) -> u64 {
+        self.leaves_len
+    }
+
+    /// The entry of the upper level for a section of the address space.
+    #[inline]
+    pub(super) fn root_index(&self, section: u64) -> u64 {
+        section >> self.leaf_shift
+    }
+
+    /// The entry for it within its stretch.
+    #[inline]
+    pub(super) fn leaf_offset(&self, section: u64) -> u64 {
+        section & ((1 << self.leaf_shift) - 1)
+    }
+
+    /// Entries of the lower level for one stretch.
+    pub(super) fn leaf_len(&self) -> u64 {
+        1 << self.leaf_shift
+    }
+}

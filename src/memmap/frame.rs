@@ -1,0 +1,272 @@
+//! The frame descriptor: 16 bytes for every present frame.
+
+use crate::sync::RefCount;
+use crate::sync::shim::{AtomicU32, Ordering};
+use crate::zone_id::ZoneId;
+use crate::{MigrateType, Order};
+use core::fmt;
+
+/// What is known of one frame. The first frame of a block speaks for the block.
+///
+/// While the block is on a list the link words are the list's. While it is allocated they are the
+/// owner's, as one 64-bit value.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub(crate) struct Frame {
+    next: AtomicU32,
+    prev: AtomicU32,
+    state: AtomicU32,
+    /// How many hold the allocated block that starts here.
+    pub(crate) count: RefCount,
+}
+
+#[cfg(not(loom))]
+static_assertions::const_assert!(size_of::<Frame>() == 16);
+
+/// A link word of a frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Link {
+    Next,
+    Prev,
+}
+
+impl Frame {
+    #[inline]
+    pub(super) fn link(&self, link: Link) -> u32 {
+        self.word(link).load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_link(&self, link: Link, word: u32) {
+        self.word(link).store(word, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn word(&self, link: Link) -> &AtomicU32 {
+        match link {
+            Link::Next => &self.next,
+            Link::Prev => &self.prev,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn state(&self) -> FrameState {
+        FrameState(self.state.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn set_state(&self, state: FrameState) {
+        self.state.store(state.0, Ordering::Relaxed);
+    }
+
+    /// Writes the whole descriptor of a frame that is on no list, whatever was there before.
+    #[inline]
+    pub(crate) fn reset(&self, state: FrameState) {
+        self.set_private(0);
+        self.set_state(state);
+        self.count.init(0);
+    }
+
+    /// The owner's word of an allocated block.
+    pub(crate) fn private(&self) -> u64 {
+        u64::from(self.link(Link::Next)) | u64::from(self.link(Link::Prev)) << 32
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the value is cut into its two halves")]
+    #[inline]
+    pub(crate) fn set_private(&self, value: u64) {
+        self.set_link(Link::Next, value as u32);
+        self.set_link(Link::Prev, (value >> 32) as u32);
+    }
+}
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum FrameKind {
+    /// No memory there.
+    Absent,
+    /// Inside a block, not its first frame.
+    Tail,
+    /// The first frame of a free block, which is on a list.
+    Free,
+    /// The first frame of an allocated block.
+    Allocated,
+    /// Memory that was not given to the allocator.
+    Reserved,
+}
+
+/// Whether an allocated block can be moved (Linux: is on the LRU list, or a movable driver page).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Movability {
+    /// It stays where it is.
+    Pinned,
+    /// It can be moved.
+    Movable,
+}
+
+/// A frame's state word. Every value of the type is legal:
+///
+/// | bits | meaning |
+/// |---|---|
+/// | 0..3 | the [`FrameKind`]; numbers of no kind count as `Absent` |
+/// | 3..7 | `Free`, `Allocated`: the block's order |
+/// | 7..10 | `Free`: the migratetype of the list that it is on |
+/// | 10 | `Allocated`: the block can be moved (Linux: it is on the LRU) |
+/// | 11 | `Allocated`: it came from the reserves of last resort |
+/// | 16..25 | the zone; of an absent frame, anything |
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct FrameState(u32);
+
+const KIND_MASK: u32 = 7;
+const ORDER_SHIFT: u32 = 3;
+const ORDER_MASK: u32 = 15 << ORDER_SHIFT;
+const TYPE_SHIFT: u32 = 7;
+const TYPE_MASK: u32 = 7 << TYPE_SHIFT;
+const MOVABLE: u32 = 1 << 10;
+const PFMEMALLOC: u32 = 1 << 11;
+const ZONE_SHIFT: u32 = 16;
+
+impl FrameState {
+    pub(crate) const ABSENT: Self = Self(FrameKind::Absent as u32);
+
+    #[inline]
+    fn new(kind: FrameKind, zone: ZoneId) -> Self {
+        Self(kind as u32 | u32::from(zone.get()) << ZONE_SHIFT)
+    }
+
+    #[inline]
+    fn with_order(self, order: Order) -> Self {
+        Self(self.0 | order.get() << ORDER_SHIFT)
+    }
+
+    pub(crate) fn reserved(zone: ZoneId) -> Self {
+        Self::new(FrameKind::Reserved, zone)
+    }
+
+    #[inline]
+    pub(crate) fn tail(zone: ZoneId) -> Self {
+        Self::new(FrameKind::Tail, zone)
+    }
+
+    #[inline]
+    pub(crate) fn free(order: Order, migratetype: MigrateType, zone: ZoneId) -> Self {
+        let state = Self::new(FrameKind::Free, zone).with_order(order);
+        Self(state.0 | (migratetype as u32) << TYPE_SHIFT)
+    }
+
+    #[inline]
+    pub(crate) fn allocated(order: Order, zone: ZoneId) -> Self {
+        Self::new(FrameKind::Allocated, zone).with_order(order)
+    }
+
+    /// Whether it heads a free block of that order in that zone: one compare.
+    #[inline]
+    pub(crate) fn is_free(self, order: Order, zone: ZoneId) -> bool {
+        self.0 & !TYPE_MASK == Self::new(FrameKind::Free, zone).with_order(order).0
+    }
+
+    /// Whether it heads an allocated block of that order, whatever its marks and its zone.
+    #[inline]
+    pub(crate) fn is_allocated(self, order: Order) -> bool {
+        let expected = FrameKind::Allocated as u32 | order.get() << ORDER_SHIFT;
+        self.0 & (KIND_MASK | ORDER_MASK) == expected
+    }
+
+    #[inline]
+    pub(crate) fn kind(self) -> FrameKind {
+        match self.0 & KIND_MASK {
+            1 => FrameKind::Tail,
+            2 => FrameKind::Free,
+            3 => FrameKind::Allocated,
+            4 => FrameKind::Reserved,
+            _ => FrameKind::Absent,
+        }
+    }
+
+    /// The order of the block that a `Free` or `Allocated` frame heads.
+    #[inline]
+    pub(crate) fn order(self) -> Order {
+        Order::new((self.0 & ORDER_MASK) >> ORDER_SHIFT).unwrap_or(Order::MAX)
+    }
+
+    /// The list on which a `Free` frame's block is.
+    #[inline]
+    pub(crate) fn migratetype(self) -> MigrateType {
+        let index = (self.0 & TYPE_MASK) >> TYPE_SHIFT;
+        MigrateType::from_index(index as usize).unwrap_or(MigrateType::Isolate)
+    }
+
+    #[inline]
+    pub(crate) fn zone(self) -> ZoneId {
+        ZoneId::from_bits((self.0 >> ZONE_SHIFT) as u16)
+    }
+
+    pub(crate) fn is_movable(self) -> bool {
+        self.0 & MOVABLE != 0
+    }
+
+    pub(crate) fn with_movable(self, movable: bool) -> Self {
+        Self(if movable { self.0 | MOVABLE } else { self.0 & !MOVABLE })
+    }
+
+    /// This state, with the marks of another.
+    pub(crate) fn with_marks_of(self, other: Self) -> Self {
+        Self(self.0 | other.0 & (MOVABLE | PFMEMALLOC))
+    }
+
+    pub(crate) fn is_pfmemalloc(self) -> bool {
+        self.0 & PFMEMALLOC != 0
+    }
+
+    pub(crate) fn with_pfmemalloc(self) -> Self {
+        Self(self.0 | PFMEMALLOC)
+    }
+}
+
+impl fmt::Debug for FrameState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?}", self.zone(), self.kind())?;
+        match self.kind() {
+            FrameKind::Free => write!(f, " order {} {}", self.order(), self.migratetype()),
+            FrameKind::Allocated if self.is_movable() => {
+                write!(f, " order {} movable", self.order())
+            }
+            FrameKind::Allocated => write!(f, " order {}", self.order()),
+            FrameKind::Absent | FrameKind::Tail | FrameKind::Reserved => Ok(()),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{NodeId, ZoneType};
+
+    #[test]
+    fn a_state_gives_back_what_was_put_in() {
+        let zone = ZoneId::new(NodeId::new(63).unwrap(), ZoneType::Movable);
+        for order in Order::ALL {
+            for migratetype in MigrateType::ALL {
+                let state = FrameState::free(order, migratetype, zone);
+                assert_eq!(state.kind(), FrameKind::Free);
+                assert_eq!((state.order(), state.migratetype()), (order, migratetype));
+                assert_eq!(state.zone(), zone);
+                assert!(state.is_free(order, zone) && !state.is_allocated(order));
+            }
+            let state = FrameState::allocated(order, zone).with_movable(true).with_pfmemalloc();
+            assert!(state.is_allocated(order) && state.is_movable() && state.is_pfmemalloc());
+            assert!(!state.is_free(order, zone) && !state.with_movable(false).is_movable());
+        }
+    }
+
+    #[test]
+    fn buddies_of_another_zone_or_order_are_not_taken_for_free() {
+        let zone = |n| ZoneId::new(NodeId::new(n).unwrap(), ZoneType::Normal);
+        let state = FrameState::free(Order::O4, MigrateType::Movable, zone(0));
+        assert!(!state.is_free(Order::O4, zone(1)));
+        assert!(!state.is_free(Order::O5, zone(0)));
+        assert!(!FrameState::tail(zone(0)).is_free(Order::ZERO, zone(0)));
+    }
+}

@@ -1,0 +1,98 @@
+//! Frame indices: the 32-bit names of frames inside the crate.
+
+use super::section::{SECTION_FRAMES, SECTION_SHIFT};
+use crate::Order;
+use core::num::NonZeroU32;
+use static_assertions::const_assert;
+
+// Buddies up to the largest order are in one section.
+const_assert!(SECTION_FRAMES == Order::MAX.nr_pages());
+
+/// The index of a frame's descriptor in the memmap of its allocator.
+///
+/// # Invariants
+///
+/// The section number (the bits from [`SECTION_SHIFT`] up) is that of a mapped section of the one
+/// memmap that it is used with. Arithmetic stays inside the section, so it keeps this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub(crate) struct FrameIdx(NonZeroU32);
+
+impl FrameIdx {
+    /// The frame at `offset` of the mapped section `section`, `None` for section 0, which there is
+    /// not. The caller keeps the invariant.
+    #[inline]
+    pub(super) fn new(section: u32, offset: u32) -> Option<Self> {
+        let first = Self(NonZeroU32::new(section.checked_shl(SECTION_SHIFT)?)?);
+        Some(first.at(offset))
+    }
+
+    /// The frame that a link word names, `None` for 0. The caller read it from a memmap (I1).
+    #[inline]
+    pub(super) fn from_link(word: u32) -> Option<Self> {
+        NonZeroU32::new(word).map(Self)
+    }
+
+    #[inline]
+    pub(crate) fn get(self) -> u32 {
+        self.0.get()
+    }
+
+    /// The number of the section.
+    #[inline]
+    pub(crate) fn section(self) -> u32 {
+        self.get() >> SECTION_SHIFT
+    }
+
+    /// The frame's place in its section.
+    #[inline]
+    pub(crate) fn offset(self) -> u32 {
+        self.get() & (1 << SECTION_SHIFT) - 1
+    }
+
+    /// The same section, another place in it: the bits of `offset` beyond a section are ignored.
+    #[inline]
+    fn at(self, offset: u32) -> Self {
+        let mask = (1 << SECTION_SHIFT) - 1;
+        // INVARIANT: the section's number stays; it is not 0, so neither is the sum.
+        Self(NonZeroU32::new(self.get() & !mask | offset & mask).unwrap_or(self.0))
+    }
+
+    /// The buddy of the block of that order that starts here.
+    #[inline]
+    pub(crate) fn buddy(self, order: Order) -> Self {
+        self.at(self.offset() ^ 1 << order.get())
+    }
+
+    /// The first frame of the pair: of this block of that order, and its buddy.
+    #[inline]
+    pub(crate) fn parent(self, order: Order) -> Self {
+        self.at(self.offset() & !(1 << order.get()))
+    }
+
+    /// The first frame of the upper half of the block that starts here and is one order larger
+    /// than `half`.
+    #[inline]
+    pub(crate) fn upper_half(self, half: Order) -> Self {
+        self.at(self.offset() | 1 << half.get())
+    }
+
+    /// The first frame of the aligned block of that order around this frame.
+    #[inline]
+    pub(crate) fn align_down(self, order: Order) -> Self {
+        self.at(self.offset() & !((1 << order.get()) - 1))
+    }
+
+    /// Whether a block of that order can start here.
+    #[inline]
+    pub(crate) fn is_aligned(self, order: Order) -> bool {
+        self.offset() & ((1 << order.get()) - 1) == 0
+    }
+
+    /// The frame `frames` further on, `None` beyond the section.
+    #[inline]
+    pub(crate) fn forward(self, frames: u32) -> Option<Self> {
+        let offset = self.offset().checked_add(frames)?;
+        (u64::from(offset) < SECTION_FRAMES).then(|| self.at(offset))
+    }
+}

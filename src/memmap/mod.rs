@@ -1,0 +1,29 @@
+//! Frames and their descriptors: the dense memmap, its sections, the lists over it, and the tokens
+//! for blocks.
+//!
+//! Present memory is mapped in sections of the largest block (1024 frames). Each mapped section has
+//! a number, dense from 1, and its frames have consecutive **frame indices**: the section's number
+//! in the high bits, the offset in the low ten. So the 32-bit index 0 is free to mean "none", holes
+//! cost nothing, and as sections are aligned, buddy arithmetic works on the index itself.
+
+mod block;
+mod directory;
+mod frame;
+mod index;
+#[expect(unsafe_code, reason = "the link operations of the intrusive lists")]
+mod links;
+mod pageblock;
+#[expect(unsafe_code, reason = "tables in memory that was carved at boot")]
+mod raw;
+mod section;
+
+pub use block::{Pages, PagesIter};
+pub(crate) use block::FreeBlock;
+pub(crate) use directory::Directory;
+pub(crate) use frame::{Frame, FrameKind, FrameState};
+pub use frame::Movability;
+pub(crate) use index::FrameIdx;
+pub(crate) use links::{FrameList, unlink};
+pub(crate) use pageblock::Pageblock;
+pub(crate) use raw::{Arena, ArenaFull, LentMemmap, Memmap, MemmapPlan, TABLE_ALIGN, Table};
+pub(crate) use section::{SECTION_FRAMES, SECTION_SHIFT, Section, SectionCount};

@@ -1,0 +1,54 @@
+//! Pageblocks: 512 frames that have one migratetype.
+
+use crate::MigrateType;
+use crate::zone_id::ZoneId;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// A pageblock's migratetype and zone in one word.
+///
+/// | bits | meaning |
+/// |---|---|
+/// | 0..3 | the migratetype |
+/// | 3 | frames of more than one zone, or frames of none: the frames' own words tell |
+/// | 16..25 | the zone, where all frames are of one |
+///
+/// Written under the zone's lock (where a pageblock belongs to two zones, under either: a change of
+/// the migratetype by both at once leaves one of the two values, as in Linux).
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct Pageblock(AtomicU32);
+
+const TYPE_MASK: u32 = 7;
+const MIXED: u32 = 1 << 3;
+const ZONE_SHIFT: u32 = 16;
+
+impl Pageblock {
+    /// A pageblock of no zone yet.
+    pub(super) const fn new() -> Self {
+        Self(AtomicU32::new(MIXED | MigrateType::Unmovable as u32))
+    }
+
+    #[inline]
+    pub(crate) fn migratetype(&self) -> MigrateType {
+        let index = self.0.load(Ordering::Relaxed) & TYPE_MASK;
+        MigrateType::from_index(index as usize).unwrap_or(MigrateType::Unmovable)
+    }
+
+    pub(crate) fn set_migratetype(&self, migratetype: MigrateType) {
+        let word = self.0.load(Ordering::Relaxed) & !TYPE_MASK;
+        self.0.store(word | migratetype as u32, Ordering::Relaxed);
+    }
+
+    /// The zone of all the frames, `None` if they differ.
+    #[inline]
+    pub(crate) fn zone(&self) -> Option<ZoneId> {
+        let word = self.0.load(Ordering::Relaxed);
+        (word & MIXED == 0).then(|| ZoneId::from_bits((word >> ZONE_SHIFT) as u16))
+    }
+
+    /// All frames are of this zone.
+    pub(crate) fn set_zone(&self, zone: ZoneId) {
+        let word = self.0.load(Ordering::Relaxed) & TYPE_MASK;
+        self.0.store(word | u32::from(zone.get()) << ZONE_SHIFT, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,394 @@
+//! Tables in memory that was carved at boot, and the memmap over them.
+//!
+//! All unsafe code of the tables is here: an [`Arena`] hands out pieces of one stretch of memory,
+//! a [`Table`] is a piece filled with values.
+
+use super::directory::Directory;
+use super::frame::{Frame, FrameKind, FrameState, Link};
+use super::index::FrameIdx;
+use super::links::FrameLinks;
+use super::pageblock::Pageblock;
+use super::section::{SECTION_FRAMES, SECTION_SHIFT, Section, SectionCount};
+use crate::zone_id::ZoneId;
+use crate::{Pfn, PfnRange};
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// Tables start at multiples of this, a pair of cache lines.
+pub(crate) const TABLE_ALIGN: usize = 128;
+
+/// A stretch of memory from which tables are cut, front to back.
+#[derive(Debug)]
+pub(crate) struct Arena {
+    next: NonNull<u8>,
+    left: usize,
+}
+
+/// There is not enough memory for a table; the bytes that it wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ArenaFull(pub(crate) usize);
+
+impl Arena {
+    /// # Safety
+    ///
+    /// The `bytes` bytes from `start` on are readable and writable memory that nobody else uses
+    /// while any table cut from it is in use.
+    pub(crate) unsafe fn new(start: NonNull<u8>, bytes: usize) -> Self {
+        Self { next: start, left: bytes }
+    }
+
+    /// The bytes that a table of `len` values takes, alignment included.
+    pub(crate) fn bytes_for<T>(len: usize) -> Option<usize> {
+        len.checked_mul(size_of::<T>())?.checked_next_multiple_of(TABLE_ALIGN)
+    }
+
+    fn cut<T>(&mut self, len: usize) -> Result<NonNull<T>, ArenaFull> {
+        const { assert!(align_of::<T>() <= TABLE_ALIGN) };
+        let bytes = Self::bytes_for::<T>(len).ok_or(ArenaFull(usize::MAX))?;
+        let padding = self.next.align_offset(TABLE_ALIGN);
+        let taken = padding.checked_add(bytes).ok_or(ArenaFull(usize::MAX))?;
+        self.left = self.left.checked_sub(taken).ok_or(ArenaFull(bytes))?;
+        // SAFETY: at least `taken` bytes were left from `next` on, by the contract of `new`.
+        let start = unsafe { self.next.add(padding) };
+        // SAFETY: as above.
+        self.next = unsafe { start.add(bytes) };
+        Ok(start.cast())
+    }
+
+    /// A table of `len` values, the i-th made by `value(i)`.
+    pub(crate) fn table<T>(
+        &mut self,
+        len: usize,
+        mut value: impl FnMut(usize) -> T,
+    ) -> Result<Table<T>, ArenaFull> {
+        let start = self.cut::<T>(len)?;
+        for i in 0..len {
+            // SAFETY: `cut` gave room for `len` values at the right alignment.
+            let place = unsafe { start.add(i) };
+            // SAFETY: the place is ours alone (contract of `Arena::new`).
+            unsafe { place.write(value(i)) };
+        }
+        Ok(Table { start, len, owns: PhantomData })
+    }
+}
+
+/// A table of values in carved memory. The values are never dropped: the memory is the machine's.
+///
+/// # Invariants
+///
+/// `start` points to `len` values that live as long as the allocator.
+pub(crate) struct Table<T> {
+    start: NonNull<T>,
+    len: usize,
+    owns: PhantomData<T>,
+}
+
+// SAFETY: a table owns its values, as a boxed slice would.
+unsafe impl<T: Send> Send for Table<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Table<T> {}
+
+impl<T> Table<T> {
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[T] {
+        // SAFETY: by the type's invariant.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+        // SAFETY: by the type's invariant; the table is borrowed mutably, and it alone owns them.
+        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T> fmt::Debug for Table<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Table of {}", self.len)
+    }
+}
+
+/// The descriptors of all present frames.
+///
+/// # Invariants
+///
+/// Sections 1 to `sections.len - 1` are mapped: for each there are 1024 descriptors and an entry in
+/// `sections`. A descriptor other than a section's first may be read only once the section is not
+/// pristine.
+#[derive(Debug)]
+pub(crate) struct Memmap {
+    links: FrameLinks,
+    sections: Table<Section>,
+    root: Table<AtomicU32>,
+    leaves: Table<AtomicU32>,
+    directory: Directory,
+}
+
+/// A link word as the frame that it names; `Err` with the word if it names none.
+pub(crate) type LinkWord = Result<Option<FrameIdx>, u32>;
+
+/// The dimensions of a memmap.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemmapPlan {
+    sections: usize,
+    directory: Directory,
+}
+
+impl MemmapPlan {
+    /// The memmap for these present ranges, ascending and disjoint. `None` if they have more frames
+    /// than 32-bit indices can name.
+    pub(crate) fn new(ranges: impl Iterator<Item = PfnRange> + Clone) -> Option<Self> {
+        let mut count = SectionCount::default();
+        let mut end = Pfn::new(0);
+        for range in ranges.clone() {
+            count.add(range);
+            end = end.max(range.end);
+        }
+        if count.sections >= 1 << (u32::BITS - SECTION_SHIFT) || end.get() >> SECTION_SHIFT >= 1 << 32 {
+            return None;
+        }
+        let directory = Directory::plan(end, count.sections, ranges);
+        Some(Self { sections: usize::try_from(count.sections).ok()?, directory })
+    }
+
+    /// Frames that get a descriptor.
+    pub(crate) fn nr_frames(&self) -> u64 {
+        self.sections as u64 * SECTION_FRAMES
+    }
+
+    /// The bytes that the tables take, from an aligned start.
+    pub(crate) fn bytes(&self) -> Option<usize> {
+        let frames = usize::try_from(self.nr_frames()).ok()?;
+        let root = usize::try_from(self.directory.root_len()).ok()?;
+        let leaves = usize::try_from(self.directory.leaves_len()).ok()?;
+        Arena::bytes_for::<Frame>(frames)?
+            .checked_add(Arena::bytes_for::<Section>(self.sections + 1)?)?
+            .checked_add(Arena::bytes_for::<AtomicU32>(root)?)?
+            .checked_add(Arena::bytes_for::<AtomicU32>(leaves)?)
+    }
+}
+
+impl Memmap {
+    /// Cuts the tables and maps the sections of `ranges`, the same as in the plan. The caller then
+    /// describes every section before its frames are looked at.
+    pub(crate) fn build(
+        arena: &mut Arena,
+        plan: &MemmapPlan,
+        ranges: impl Iterator<Item = PfnRange>,
+    ) -> Result<Self, ArenaFull> {
+        let len = |entries: u64| usize::try_from(entries).map_err(|_| ArenaFull(usize::MAX));
+        let frames = arena.cut::<Frame>(len(plan.nr_frames())?)?;
+        let base = frames.as_ptr().wrapping_sub(1 << SECTION_SHIFT);
+        let links = FrameLinks::new(NonNull::new(base).ok_or(ArenaFull(usize::MAX))?);
+        let mut numbers = ranges.scan(SectionCount::default(), |seen, range| Some(seen.add(range)));
+        let mut current = 0..0;
+        let sections = arena.table(plan.sections + 1, |i| {
+            if i > 0 && current.is_empty() {
+                current = numbers.find(|range| !range.is_empty()).unwrap_or_default();
+            }
+            Section::new(if i > 0 { current.next().unwrap_or(0) } else { 0 })
+        })?;
+        let zero = |_| AtomicU32::new(0);
+        let root = arena.table(len(plan.directory.root_len())?, zero)?;
+        let leaves = arena.table(len(plan.directory.leaves_len())?, zero)?;
+        let memmap = Self { links, sections, root, leaves, directory: plan.directory };
+        memmap.fill_directory();
+        Ok(memmap)
+    }
+
+    fn fill_directory(&self) {
+        let mut stretches = 0;
+        for (number, section) in (1..).zip(&self.sections.as_slice()[1..]) {
+            let place = section.start().get() >> SECTION_SHIFT;
+            let root = self.entry(&self.root, self.directory.root_index(place));
+            let Some(root) = root else { continue };
+            if root.load(Ordering::Relaxed) == 0 {
+                stretches += 1;
+                root.store(stretches, Ordering::Relaxed);
+            }
+            if let Some(leaf) = self.leaf(root.load(Ordering::Relaxed), place) {
+                leaf.store(number, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[inline]
+    fn entry<'t>(&self, table: &'t Table<AtomicU32>, index: u64) -> Option<&'t AtomicU32> {
+        table.as_slice().get(usize::try_from(index).ok()?)
+    }
+
+    /// The lower level's entry for a section of the address space, `stretch` from the upper level.
+    #[inline]
+    fn leaf(&self, stretch: u32, place: u64) -> Option<&AtomicU32> {
+        let first = u64::from(stretch.checked_sub(1)?) * self.directory.leaf_len();
+        self.entry(&self.leaves, first + self.directory.leaf_offset(place))
+    }
+
+    /// The index of a frame, `None` if its section is not mapped.
+    #[inline]
+    pub(crate) fn index_of(&self, pfn: Pfn) -> Option<FrameIdx> {
+        let place = pfn.get() >> SECTION_SHIFT;
+        let root = self.entry(&self.root, self.directory.root_index(place))?;
+        let number = self.leaf(root.load(Ordering::Relaxed), place)?.load(Ordering::Relaxed);
+        #[expect(clippy::cast_possible_truncation, reason = "ten bits")]
+        let offset = (pfn.get() & (SECTION_FRAMES - 1)) as u32;
+        // INVARIANT: the directory holds numbers of mapped sections only.
+        FrameIdx::new(number, offset)
+    }
+
+    /// The list adapter over this memmap.
+    #[inline]
+    pub(crate) fn links(&self) -> FrameLinks {
+        self.links
+    }
+
+    /// The descriptor. Beyond a section's first it may be read only when the section is not
+    /// pristine; [`state`](Self::state) minds that.
+    #[inline]
+    pub(crate) fn frame(&self, index: FrameIdx) -> &Frame {
+        // SAFETY: a `FrameIdx` has the number of a mapped section, and there is a descriptor for
+        // each of its frames (I1); `links` points to the same table for as long as `self`.
+        unsafe { &*self.links.pointer(index) }
+    }
+
+    #[inline]
+    pub(crate) fn section(&self, index: FrameIdx) -> &Section {
+        let number = index.section() as usize;
+        debug_assert!(number < self.sections.len);
+        // SAFETY: a `FrameIdx` has the number of a mapped section (I1), and the table has an entry
+        // for each.
+        let place = unsafe { self.sections.start.add(number) };
+        // SAFETY: by the table's invariant.
+        unsafe { place.as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn pfn_of(&self, index: FrameIdx) -> Pfn {
+        self.section(index).start() + u64::from(index.offset())
+    }
+
+    #[inline]
+    pub(crate) fn pageblock(&self, index: FrameIdx) -> &Pageblock {
+        self.section(index).pageblock(index.offset())
+    }
+
+    /// What a frame is, also in a pristine section.
+    pub(crate) fn state(&self, index: FrameIdx) -> FrameState {
+        if index.offset() == 0 || !self.section(index).is_pristine() {
+            return self.frame(index).state();
+        }
+        inner_state(self.frame(index.align_down(crate::Order::MAX)).state())
+    }
+
+    /// Writes the descriptors of a pristine section, so that its first block can be split. The
+    /// caller holds the lock of the section's zone.
+    #[inline]
+    pub(crate) fn open_section(&self, index: FrameIdx) {
+        if self.section(index).is_pristine() {
+            self.write_section(index.align_down(crate::Order::MAX));
+        }
+    }
+
+    #[cold]
+    fn write_section(&self, first: FrameIdx) {
+        let inner = inner_state(self.frame(first).state());
+        for index in self.frames_after(first) {
+            self.frame(index).reset(inner);
+        }
+        self.section(first).set_pristine(false);
+    }
+
+    /// The section's other frames.
+    fn frames_after(&self, first: FrameIdx) -> impl Iterator<Item = FrameIdx> {
+        core::iter::successors(first.forward(1), |index| index.forward(1))
+    }
+
+    /// Describes a whole section, fresh from boot, by its first frame alone: `state` is `Free` of
+    /// the largest order, or `Reserved`.
+    pub(crate) fn describe_whole(&self, first: FrameIdx, state: FrameState) {
+        self.frame(first).reset(state);
+        for half in [first, first.upper_half(crate::PAGEBLOCK_ORDER)] {
+            self.pageblock(half).set_zone(state.zone());
+        }
+        self.section(first).set_pristine(true);
+    }
+
+    /// Describes every frame of a section as absent.
+    pub(crate) fn describe_absent(&self, first: FrameIdx) {
+        self.frame(first).reset(FrameState::ABSENT);
+        for index in self.frames_after(first) {
+            self.frame(index).reset(FrameState::ABSENT);
+        }
+        self.section(first).set_pristine(false);
+    }
+
+    /// The frames that the two link words name, checked: `Err` with the word for one that names no
+    /// mapped frame.
+    pub(crate) fn links_of(&self, index: FrameIdx) -> (LinkWord, LinkWord) {
+        let frame = self.frame(index);
+        let check = |word: u32| match FrameIdx::from_link(word) {
+            None => Ok(None),
+            Some(index) if self.is_mapped(index) => Ok(Some(index)),
+            Some(_) => Err(word),
+        };
+        (check(frame.link(Link::Next)), check(frame.link(Link::Prev)))
+    }
+
+    /// Whether an index of unknown origin is one of this memmap.
+    #[inline]
+    pub(crate) fn is_mapped(&self, index: FrameIdx) -> bool {
+        index.section() != 0 && (index.section() as usize) < self.sections.len
+    }
+
+    /// The zone of a frame of a block or reserve.
+    pub(crate) fn zone_of(&self, index: FrameIdx) -> ZoneId {
+        self.pageblock(index).zone().unwrap_or_else(|| self.state(index).zone())
+    }
+
+    /// The first frames of all mapped sections, ascending by frame number.
+    pub(crate) fn first_frames(&self) -> impl Iterator<Item = FrameIdx> {
+        (1..).take(self.sections.len - 1).filter_map(|number| FrameIdx::new(number, 0))
+    }
+}
+
+/// A memmap in memory that was lent, with the loan's lifetime.
+#[derive(Debug)]
+pub(crate) struct LentMemmap<'m> {
+    memmap: Memmap,
+    loan: PhantomData<&'m mut [u8]>,
+}
+
+impl<'m> LentMemmap<'m> {
+    /// As [`Memmap::build`], in `memory`.
+    pub(crate) fn build(
+        memory: &'m mut [u8],
+        plan: &MemmapPlan,
+        ranges: impl Iterator<Item = PfnRange>,
+    ) -> Result<Self, ArenaFull> {
+        let bytes = memory.len();
+        let start = NonNull::from(memory).cast();
+        // SAFETY: the slice is borrowed mutably for `'m`, longer than the tables are in use: they
+        // are reached only through the value made here.
+        let mut arena = unsafe { Arena::new(start, bytes) };
+        let memmap = Memmap::build(&mut arena, plan, ranges)?;
+        Ok(Self { memmap, loan: PhantomData })
+    }
+}
+
+impl core::ops::Deref for LentMemmap<'_> {
+    type Target = Memmap;
+
+    fn deref(&self) -> &Memmap {
+        &self.memmap
+    }
+}
+
+/// What the other frames of a section are whose first is `first`.
+fn inner_state(first: FrameState) -> FrameState {
+    match first.kind() {
+        FrameKind::Reserved => first,
+        FrameKind::Absent => FrameState::ABSENT,
+        FrameKind::Tail | FrameKind::Free | FrameKind::Allocated => FrameState::tail(first.zone()),
+    }
+}

@@ -1,0 +1,11 @@
+//! Exclusion: interrupts off, locks that ask for it, and reference counts.
+
+mod counter;
+#[expect(unsafe_code, reason = "puts the interrupt flag back")]
+mod lock;
+mod refcount;
+pub(crate) mod shim;
+
+pub(crate) use counter::Counter;
+pub(crate) use lock::{IrqGuard, IrqLock};
+pub(crate) use refcount::RefCount;

@@ -1,0 +1,121 @@
+//! The buddy algorithm: splitting blocks to serve requests, merging them when they come back.
+
+use super::free_area::ListEnd;
+use super::shared::ZoneMut;
+use crate::memmap::{FrameIdx, FrameState, FreeBlock};
+use crate::{MigrateType, Order, PAGEBLOCK_ORDER};
+
+/// Where a freed block goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FreeTo {
+    /// To the head; to the tail if it is likely to merge soon.
+    Head,
+    /// To the tail: memory from boot, and isolated blocks put back.
+    #[doc(alias = "FPI_TO_TAIL")]
+    Tail,
+}
+
+impl ZoneMut<'_> {
+    /// Takes a block of the order and type: the first of the smallest order that has one, split
+    /// down. The counts of free frames are the caller's.
+    #[doc(alias = "__rmqueue_smallest")]
+    #[inline]
+    pub(super) fn rmqueue_smallest(
+        &mut self,
+        order: Order,
+        migratetype: MigrateType,
+    ) -> Option<FreeBlock> {
+        let current = self.shared.smallest_order(order, migratetype)?;
+        let block = self.pop(current, migratetype)?;
+        self.expand(block.index(), order, current, migratetype);
+        Some(block)
+    }
+
+    /// Halves a block from order `high` down to `low`; each upper half goes to the head of its
+    /// list.
+    #[inline]
+    pub(super) fn expand(
+        &mut self,
+        index: FrameIdx,
+        low: Order,
+        high: Order,
+        migratetype: MigrateType,
+    ) {
+        for order in low.up_to(high).rev() {
+            let upper = FreeBlock::new(index.upper_half(order));
+            self.add(upper, order, migratetype, ListEnd::Head);
+        }
+    }
+
+    /// Marks a block as allocated, with one reference.
+    #[inline]
+    pub(crate) fn set_allocated(&mut self, block: FreeBlock, order: Order) -> FrameIdx {
+        let index = block.into_index();
+        let frame = self.memmap.frame(index);
+        frame.set_state(FrameState::allocated(order, self.shared.id));
+        frame.set_private(0);
+        frame.count.init(1);
+        index
+    }
+
+    /// Frees a block, counts it, and merges it as far as its buddies allow. `migratetype` is that
+    /// of its pageblock.
+    #[doc(alias = "__free_one_page")]
+    #[inline]
+    pub(crate) fn free_one_page(
+        &mut self,
+        block: FreeBlock,
+        order: Order,
+        migratetype: MigrateType,
+        to: FreeTo,
+    ) {
+        self.shared.add_free(migratetype, order.nr_pages());
+        let (index, order) = self.merge(block.into_index(), order, migratetype);
+        let end = match to {
+            FreeTo::Tail => ListEnd::Tail,
+            FreeTo::Head if self.buddy_merge_likely(index, order) => ListEnd::Tail,
+            FreeTo::Head => ListEnd::Head,
+        };
+        self.add(FreeBlock::new(index), order, migratetype, end);
+    }
+
+    /// Takes free buddies off their lists while there are any; gives the block that results.
+    #[inline]
+    fn merge(
+        &mut self,
+        mut index: FrameIdx,
+        mut order: Order,
+        migratetype: MigrateType,
+    ) -> (FrameIdx, Order) {
+        self.memmap.frame(index).set_state(FrameState::tail(self.shared.id));
+        while let Some(above) = order.above() {
+            let Some(buddy) = self.find_buddy(index, order) else { break };
+            if order >= PAGEBLOCK_ORDER && !self.may_merge(buddy.index(), migratetype) {
+                break;
+            }
+            let _merged = self.remove(buddy).into_index();
+            index = index.parent(order);
+            order = above;
+        }
+        (index, order)
+    }
+
+    /// Whether a pageblock of this type and the one at `buddy` may be in one block.
+    fn may_merge(&self, buddy: FrameIdx, migratetype: MigrateType) -> bool {
+        let other = self.memmap.pageblock(buddy).migratetype();
+        migratetype == other || migratetype.is_mergeable() && other.is_mergeable()
+    }
+
+    /// Whether the pair that this block is half of has a free buddy itself: when the other half
+    /// comes back, they make a block two orders larger, so this one is better used last.
+    #[doc(alias = "buddy_merge_likely")]
+    #[inline]
+    fn buddy_merge_likely(&self, index: FrameIdx, order: Order) -> bool {
+        match order.above() {
+            Some(above) if above < Order::MAX => {
+                self.find_buddy(index.parent(order), above).is_some()
+            }
+            _ => false,
+        }
+    }
+}

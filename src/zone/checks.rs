@@ -1,0 +1,34 @@
+//! What a frame is, told to those who name it from outside: is there an allocated block to free?
+
+use crate::memmap::{FrameIdx, FrameKind, FrameState, Memmap};
+use crate::{FreeError, Order, Pfn};
+
+/// Finds the allocated block of that order that starts at `pfn`.
+///
+/// The answer is exact for a block that the caller holds. For any other frame the state may change
+/// at any time; what is told then was true at some moment.
+pub(crate) fn find_allocated(
+    memmap: &Memmap,
+    pfn: Pfn,
+    order: Order,
+) -> Result<FrameIdx, FreeError> {
+    let index = memmap.index_of(pfn).ok_or(FreeError::Foreign(pfn))?;
+    check_allocated(memmap.state(index), pfn, order).map(|()| index)
+}
+
+/// Whether a frame's state is that of an allocated block of the order.
+#[inline]
+pub(crate) fn check_allocated(state: FrameState, pfn: Pfn, order: Order) -> Result<(), FreeError> {
+    if state.is_allocated(order) { Ok(()) } else { Err(not_allocated(state, pfn)) }
+}
+
+#[cold]
+fn not_allocated(state: FrameState, pfn: Pfn) -> FreeError {
+    match state.kind() {
+        FrameKind::Absent => FreeError::Foreign(pfn),
+        FrameKind::Reserved => FreeError::Reserved(pfn),
+        FrameKind::Free => FreeError::NotAllocated(pfn),
+        FrameKind::Tail => FreeError::NotHead(pfn),
+        FrameKind::Allocated => FreeError::WrongOrder { pfn, found: state.order() },
+    }
+}

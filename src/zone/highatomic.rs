@@ -1,0 +1,66 @@
+//! The high-atomic reserve: pageblocks kept for requests of higher order that can't wait.
+
+use super::shared::ZoneMut;
+use crate::memmap::FrameIdx;
+use crate::{MigrateType, Order, PAGEBLOCK_NR_PAGES};
+
+/// Whether the last pageblock of the reserve may go too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// Leave the last one.
+    No,
+    /// Take the last one as well.
+    Yes,
+}
+
+impl ZoneMut<'_> {
+    /// The most frames that the reserve may have: a hundredth of the zone, rounded up to
+    /// pageblocks.
+    fn highatomic_limit(&self) -> u64 {
+        (self.shared.managed.get() / 100).next_multiple_of(PAGEBLOCK_NR_PAGES)
+    }
+
+    /// Adds the pageblock of a block just allocated to the reserve, unless the reserve is full or
+    /// the pageblock is of a special type.
+    #[doc(alias = "reserve_highatomic_pageblock")]
+    pub(crate) fn reserve_highatomic_pageblock(&mut self, index: FrameIdx) {
+        if self.shared.nr_reserved_highatomic.get() >= self.highatomic_limit() {
+            return;
+        }
+        if !self.memmap.pageblock(index).migratetype().is_mergeable() {
+            return;
+        }
+        self.shared.nr_reserved_highatomic.add(PAGEBLOCK_NR_PAGES);
+        self.set_pageblock_migratetype(index, MigrateType::HighAtomic);
+        self.move_freepages_block(index, MigrateType::HighAtomic);
+    }
+
+    /// Gives one pageblock of the reserve back, for a request of `migratetype`. True if frames
+    /// moved.
+    #[doc(alias = "unreserve_highatomic_pageblock")]
+    pub(crate) fn unreserve_highatomic_pageblock(
+        &mut self,
+        migratetype: MigrateType,
+        force: Force,
+    ) -> bool {
+        let reserved = self.shared.nr_reserved_highatomic.get();
+        if force == Force::No && reserved <= PAGEBLOCK_NR_PAGES {
+            return false;
+        }
+        Order::ALL.iter().any(|order| self.unreserve_at(*order, migratetype))
+    }
+
+    /// The pageblock of the first reserved block of this order.
+    fn unreserve_at(&mut self, order: Order, migratetype: MigrateType) -> bool {
+        let Some(head) = self.first(order, MigrateType::HighAtomic) else { return false };
+        let index = head.index();
+        // A block can stay on the list when its pageblock has already changed its type; it is not
+        // counted again then.
+        if self.memmap.pageblock(index).migratetype() == MigrateType::HighAtomic {
+            let reserved = self.shared.nr_reserved_highatomic.get();
+            self.shared.nr_reserved_highatomic.sub(reserved.min(PAGEBLOCK_NR_PAGES));
+        }
+        self.set_pageblock_migratetype(index, migratetype);
+        self.move_freepages_block(index, migratetype).free > 0
+    }
+}

@@ -1,0 +1,42 @@
+//! A zone and its lock.
+
+use super::free_area::FreeAreas;
+use super::shared::{ZoneMut, ZoneShared};
+use crate::memmap::Memmap;
+use crate::platform::Platform;
+use crate::sync::{IrqGuard, IrqLock};
+use crate::zone_id::ZoneId;
+use crate::PfnRange;
+
+/// One zone of an allocator: what anybody may read, and the lists under the zone's lock.
+#[doc(alias = "struct zone")]
+#[derive(Debug)]
+pub(crate) struct Zone {
+    pub(crate) shared: ZoneShared,
+    areas: IrqLock<FreeAreas>,
+}
+
+impl Zone {
+    /// An empty zone that spans these frames.
+    pub(crate) fn new(id: ZoneId, span: PfnRange, memmap: &Memmap) -> Self {
+        let areas = IrqLock::new(FreeAreas::new(memmap));
+        Self { shared: ZoneShared::new(id, span), areas }
+    }
+
+    /// Runs `f` with the zone locked. No second zone may be locked in it.
+    #[inline]
+    pub(crate) fn with<P: Platform, R>(
+        &self,
+        memmap: &Memmap,
+        irq: &IrqGuard<'_, P>,
+        f: impl FnOnce(&mut ZoneMut<'_>) -> R,
+    ) -> R {
+        let mut areas = self.areas.lock(irq);
+        f(&mut ZoneMut { shared: &self.shared, areas: &mut areas, memmap })
+    }
+
+    /// The zone before anybody else knows of it.
+    pub(crate) fn get_mut<'z>(&'z mut self, memmap: &'z Memmap) -> ZoneMut<'z> {
+        ZoneMut { shared: &self.shared, areas: self.areas.get_mut(), memmap }
+    }
+}

@@ -1,0 +1,99 @@
+//! Taking a block from a zone: which lists are tried, in which order.
+
+use super::shared::ZoneMut;
+use super::watermark::ZoneView;
+use crate::memmap::FrameIdx;
+use crate::memmap::FreeBlock;
+use crate::{AllocFlags, Extfrag, MigrateType, Order};
+
+/// A block that was taken from a zone's lists, and is now allocated.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) index: FrameIdx,
+    /// Set when memory of another migratetype was taken over for it.
+    pub(crate) extfrag: Option<Extfrag>,
+}
+
+/// When a request that may use the high-atomic reserve goes there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HighAtomicUse {
+    /// Before the ordinary lists: requests above order 0 that come to the zone itself.
+    First,
+    /// Only when the ordinary lists fail: requests that pass through the per-CPU lists.
+    Last,
+}
+
+impl ZoneMut<'_> {
+    /// Takes a block for a request, whatever the watermarks say, and marks it allocated.
+    #[doc(alias = "rmqueue_buddy")]
+    #[inline]
+    pub(crate) fn rmqueue_buddy(
+        &mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+        high_atomic: HighAtomicUse,
+    ) -> Option<Taken> {
+        let mut extfrag = None;
+        let mut found = None;
+        let reserve_first = high_atomic == HighAtomicUse::First && order > Order::ZERO;
+        if reserve_first && flags.contains(AllocFlags::HIGHATOMIC) {
+            found = self.take(order, MigrateType::HighAtomic);
+        }
+        if found.is_none() {
+            found = self.rmqueue(order, migratetype, flags, &mut extfrag);
+        }
+        if found.is_none() && self.may_dip(order, flags) {
+            found = self.take(order, MigrateType::HighAtomic);
+        }
+        let (block, list_type) = found?;
+        self.shared.sub_free(list_type, order.nr_pages());
+        Some(Taken { index: self.set_allocated(block, order), extfrag })
+    }
+
+    /// Whether a request whose type has run out may have of the high-atomic reserve.
+    fn may_dip(&self, order: Order, flags: AllocFlags) -> bool {
+        let high = flags.contains(AllocFlags::HIGHATOMIC) && order > Order::ZERO;
+        high || flags.intersects(AllocFlags::OOM | AllocFlags::NON_BLOCK)
+    }
+
+    #[inline]
+    fn take(&mut self, order: Order, migratetype: MigrateType) -> Option<(FreeBlock, MigrateType)> {
+        self.rmqueue_smallest(order, migratetype).map(|block| (block, migratetype))
+    }
+
+    /// The block and the list that it came from.
+    #[doc(alias = "__rmqueue")]
+    #[inline]
+    fn rmqueue(
+        &mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+        extfrag: &mut Option<Extfrag>,
+    ) -> Option<(FreeBlock, MigrateType)> {
+        let cma = flags.contains(AllocFlags::CMA);
+        if cma && self.mostly_cma() {
+            if let Some(found) = self.take(order, MigrateType::Cma) {
+                return Some(found);
+            }
+        }
+        if let Some(found) = self.take(order, migratetype) {
+            return Some(found);
+        }
+        if cma {
+            if let Some(found) = self.take(order, MigrateType::Cma) {
+                return Some(found);
+            }
+        }
+        *extfrag = self.rmqueue_fallback(order, migratetype, flags);
+        extfrag.as_ref()?;
+        self.take(order, migratetype)
+    }
+
+    /// Whether more than half of the zone's free frames are CMA: movable requests then use CMA
+    /// first, to keep the two in balance.
+    fn mostly_cma(&self) -> bool {
+        self.shared.free_cma_pages() > self.shared.free_pages() / 2
+    }
+}

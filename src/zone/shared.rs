@@ -1,0 +1,247 @@
+//! What is known of a zone without its lock: its size, watermarks and counts.
+
+use crate::memmap::Memmap;
+use crate::sync::Counter;
+use crate::zone::watermark::ZoneView;
+use crate::zone_id::ZoneId;
+use crate::{MAX_NR_ZONES, MIGRATE_TYPES, MigrateType, Mobility, NodeId, Order, Pfn, PfnRange};
+use crate::{WatermarkLevel, ZoneType};
+use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+
+/// The part of a zone that anybody may read. What changes is changed under the zone's lock, with
+/// plain stores; a reader without the lock may see values that no longer, or not yet, fit together.
+#[derive(Debug)]
+pub(crate) struct ZoneShared {
+    pub(crate) id: ZoneId,
+    /// From the first frame to one past the last, holes included.
+    pub(crate) span: PfnRange,
+    /// Frames that exist.
+    pub(crate) present: Counter,
+    /// Frames given to the allocator.
+    pub(crate) managed: Counter,
+    /// Managed frames that belong to CMA areas.
+    pub(crate) cma: Counter,
+    pub(crate) nr_free: Counter,
+    pub(crate) nr_free_cma: Counter,
+    pub(crate) nr_reserved_highatomic: Counter,
+    /// Per migratetype, a bit for each order whose list is not empty.
+    nonempty: [AtomicU16; MIGRATE_TYPES],
+    watermarks: [Counter; 3],
+    pub(crate) boost: Counter,
+    lowmem_reserve: [Counter; MAX_NR_ZONES],
+    /// In 1/10000 of the high watermark; 0: no boosting.
+    boost_factor: AtomicUsize,
+    /// The boost rose since kswapd was last told.
+    boosted: AtomicBool,
+    ungrouped: AtomicBool,
+    pub(crate) events: ZoneEvents,
+}
+
+/// What happened in a zone, counted under its lock.
+#[derive(Debug, Default)]
+pub(crate) struct ZoneEvents {
+    pub(crate) numa_hit: Counter,
+    pub(crate) numa_miss: Counter,
+    /// Requests that preferred this zone and were served by another node.
+    pub(crate) numa_foreign: AtomicUsize,
+    pub(crate) numa_local: Counter,
+    pub(crate) numa_other: Counter,
+    /// Requests served from memory of another migratetype.
+    pub(crate) fallbacks: Counter,
+}
+
+impl ZoneEvents {
+    /// Counted by requests that hold another zone's lock, so with a locked instruction.
+    pub(crate) fn add_foreign(&self) {
+        self.numa_foreign.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl ZoneShared {
+    /// A zone with no frame free and no watermarks.
+    pub(crate) fn new(id: ZoneId, span: PfnRange) -> Self {
+        Self {
+            id,
+            span,
+            present: Counter::default(),
+            managed: Counter::default(),
+            cma: Counter::default(),
+            nr_free: Counter::default(),
+            nr_free_cma: Counter::default(),
+            nr_reserved_highatomic: Counter::default(),
+            nonempty: [const { AtomicU16::new(0) }; MIGRATE_TYPES],
+            watermarks: [const { Counter::new(0) }; 3],
+            boost: Counter::default(),
+            lowmem_reserve: [const { Counter::new(0) }; MAX_NR_ZONES],
+            boost_factor: AtomicUsize::new(0),
+            boosted: AtomicBool::new(false),
+            ungrouped: AtomicBool::new(false),
+            events: ZoneEvents::default(),
+        }
+    }
+
+    /// Whether the zone has frames to give (Linux: `populated_zone` is about present ones).
+    #[inline]
+    pub(crate) fn is_managed(&self) -> bool {
+        self.managed.get() != 0
+    }
+
+    pub(crate) fn is_populated(&self) -> bool {
+        self.present.get() != 0
+    }
+
+    pub(crate) fn zone_type(&self) -> ZoneType {
+        self.id.zone_type()
+    }
+
+    /// Whether the frame number lies between the zone's borders; a hole does too.
+    pub(crate) fn spans(&self, pfn: Pfn) -> bool {
+        self.span.contains(pfn)
+    }
+
+    pub(crate) fn set_watermark(&self, level: WatermarkLevel, pages: u64) {
+        self.watermarks[level as usize].set(pages);
+    }
+
+    pub(crate) fn set_lowmem_reserve(&self, zone: ZoneType, pages: u64) {
+        self.lowmem_reserve[zone.index()].set(pages);
+    }
+
+    pub(crate) fn set_boost_factor(&self, factor: u32) {
+        self.boost_factor.store(factor as usize, Ordering::Relaxed);
+    }
+
+    pub(crate) fn boost_factor(&self) -> u64 {
+        self.boost_factor.load(Ordering::Relaxed) as u64
+    }
+
+    pub(crate) fn set_mobility(&self, mobility: Mobility) {
+        self.ungrouped.store(mobility == Mobility::Disabled, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn mobility(&self) -> Mobility {
+        if self.ungrouped.load(Ordering::Relaxed) { Mobility::Disabled } else { Mobility::Grouped }
+    }
+
+    /// Counts a request that this zone served: whether its node was the preferred one, and whether
+    /// it was that of the running CPU.
+    #[doc(alias = "zone_statistics")]
+    #[inline]
+    pub(crate) fn count_hit(&self, preferred: NodeId, here: NodeId) {
+        let node = self.id.node();
+        let events = &self.events;
+        let preferred = if node == preferred { &events.numa_hit } else { &events.numa_miss };
+        let local = if node == here { &events.numa_local } else { &events.numa_other };
+        preferred.add(1);
+        local.add(1);
+    }
+
+    /// Marks the zone so that kswapd is woken once the lock is dropped.
+    pub(crate) fn mark_boosted(&self) {
+        self.boosted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the zone was marked; the mark is then gone.
+    #[inline]
+    pub(crate) fn take_boosted(&self) -> bool {
+        self.boosted.load(Ordering::Relaxed) && self.boosted.swap(false, Ordering::Relaxed)
+    }
+
+    /// Counts a change of the free frames of a list's type; frames of isolated pageblocks are not
+    /// counted as free.
+    #[inline]
+    pub(crate) fn add_free(&self, migratetype: MigrateType, pages: u64) {
+        if migratetype == MigrateType::Isolate {
+            return;
+        }
+        self.nr_free.add(pages);
+        if migratetype == MigrateType::Cma {
+            self.nr_free_cma.add(pages);
+        }
+    }
+
+    /// The reverse of [`add_free`](Self::add_free).
+    #[inline]
+    pub(crate) fn sub_free(&self, migratetype: MigrateType, pages: u64) {
+        if migratetype == MigrateType::Isolate {
+            return;
+        }
+        self.nr_free.sub(pages);
+        if migratetype == MigrateType::Cma {
+            self.nr_free_cma.sub(pages);
+        }
+    }
+
+    /// Notes that the list of this order and type got its first block.
+    #[inline]
+    pub(super) fn list_filled(&self, order: Order, migratetype: MigrateType) {
+        let orders = self.nonempty_orders(migratetype) | 1 << order.get();
+        self.nonempty[migratetype.index()].store(orders, Ordering::Relaxed);
+    }
+
+    /// Notes that the list of this order and type lost its last block.
+    #[inline]
+    pub(super) fn list_emptied(&self, order: Order, migratetype: MigrateType) {
+        let orders = self.nonempty_orders(migratetype) & !(1 << order.get());
+        self.nonempty[migratetype.index()].store(orders, Ordering::Relaxed);
+    }
+
+    /// The smallest order, from `order` up, that has a block of this type.
+    #[inline]
+    pub(super) fn smallest_order(&self, order: Order, migratetype: MigrateType) -> Option<Order> {
+        let above = self.nonempty_orders(migratetype) >> order.get();
+        if above == 0 {
+            return None;
+        }
+        Order::new(order.get() + above.trailing_zeros())
+    }
+}
+
+impl ZoneView for ZoneShared {
+    #[inline]
+    fn free_pages(&self) -> u64 {
+        self.nr_free.get()
+    }
+
+    #[inline]
+    fn free_cma_pages(&self) -> u64 {
+        self.nr_free_cma.get()
+    }
+
+    #[inline]
+    fn nr_reserved_highatomic(&self) -> u64 {
+        self.nr_reserved_highatomic.get()
+    }
+
+    #[inline]
+    fn watermark(&self, level: WatermarkLevel) -> u64 {
+        self.watermarks[level as usize].get()
+    }
+
+    #[inline]
+    fn watermark_boost(&self) -> u64 {
+        self.boost.get()
+    }
+
+    #[inline]
+    fn lowmem_reserve(&self, zone: ZoneType) -> u64 {
+        self.lowmem_reserve[zone.index()].get()
+    }
+
+    #[inline]
+    fn nonempty_orders(&self, migratetype: MigrateType) -> u16 {
+        self.nonempty[migratetype.index()].load(Ordering::Relaxed)
+    }
+}
+
+/// One zone under its lock: the lists, and all that they are kept in step with.
+///
+/// Tier 4's code is methods of this type. It knows no lock and no platform; whoever makes it holds
+/// the lock, or owns the zone.
+#[derive(Debug)]
+pub(crate) struct ZoneMut<'z> {
+    pub(crate) shared: &'z ZoneShared,
+    pub(crate) areas: &'z mut super::free_area::FreeAreas,
+    pub(crate) memmap: &'z Memmap,
+}

@@ -1,0 +1,69 @@
+//! The name of one zone: its node and its type, in nine bits.
+
+use crate::node_id::NodeId;
+use crate::zone_type::ZoneType;
+use core::fmt;
+
+/// A node and a zone type, packed as it stands in a frame's state word.
+///
+/// # Invariants
+///
+/// The low three bits are a zone type's number, the six above them a node's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub(crate) struct ZoneId(u16);
+
+impl ZoneId {
+    /// Bits of the packed form.
+    pub(crate) const BITS: u32 = 9;
+
+    #[expect(clippy::cast_possible_truncation, reason = "below 512, by the types")]
+    pub(crate) const fn new(node: NodeId, zone: ZoneType) -> Self {
+        // INVARIANT: a `NodeId` is below 64, a `ZoneType` below 5.
+        Self((node.index() << 3 | zone.index()) as u16)
+    }
+
+    /// The packed form.
+    pub(crate) const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// The zone with this packed form; bits that no zone has are cut to those of some zone.
+    pub(crate) fn from_bits(bits: u16) -> Self {
+        let node = NodeId::new(u32::from(bits >> 3 & 63)).unwrap_or_default();
+        let zone = ZoneType::from_index(usize::from(bits & 7)).unwrap_or(ZoneType::Normal);
+        Self::new(node, zone)
+    }
+
+    pub(crate) fn node(self) -> NodeId {
+        NodeId::new(u32::from(self.0 >> 3)).unwrap_or_default()
+    }
+
+    pub(crate) fn zone_type(self) -> ZoneType {
+        ZoneType::from_index(usize::from(self.0 & 7)).unwrap_or(ZoneType::Normal)
+    }
+}
+
+impl fmt::Debug for ZoneId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.node(), self.zone_type())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_loses_nothing() {
+        for node in 0..64 {
+            for zone in ZoneType::ALL {
+                let node = NodeId::new(node).unwrap();
+                let id = ZoneId::new(node, zone);
+                assert_eq!((id.node(), id.zone_type()), (node, zone));
+                assert_eq!(ZoneId::from_bits(id.get()), id);
+                assert!(u32::from(id.get()) < 1 << ZoneId::BITS);
+            }
+        }
+    }
+}
