@@ -33,8 +33,8 @@ pub mod boot;
 
 pub use alloc_flags::{AllocFlags, WatermarkLevel};
 pub use error::{AllocError, FreeError};
-pub use gfp::Gfp;
-pub use migratetype::{MIGRATE_PCPTYPES, MIGRATE_TYPES, MigrateType};
+pub use gfp::{Gfp, UnknownFlag};
+pub use migratetype::{MIGRATE_PCPTYPES, MIGRATE_TYPES, MigrateType, Mobility};
 pub use node_id::{CpuId, MAX_NUMNODES, NodeId, NodeMask};
 pub use order::{MAX_ORDER, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER};
 pub use pfn::{Pfn, PfnRange, PhysAddr};
