@@ -34,19 +34,26 @@ pub mod zone;
 // Tier 5: nodes.
 pub mod node;
 
-// Tier 6: the allocator.
-pub mod alloc;
+// Tier 6: booting, and checking.
 pub mod boot;
+pub mod verify;
 
+// Tier 7: the allocator.
+pub mod alloc;
+mod raw_zone;
+
+pub use alloc::{MappedPages, PageAllocator, PagesGuard, Refused};
 pub use alloc_flags::{AllocFlags, WatermarkLevel};
 pub use error::{AllocError, FreeError};
-pub use gfp::Gfp;
-pub use memmap::{Pages, PagesIter};
-pub use migratetype::{MIGRATE_PCPTYPES, MIGRATE_TYPES, MigrateType};
+pub use gfp::{Gfp, UnknownFlag};
+pub use memmap::{Movability, Pages, PagesIter};
+pub use migratetype::{MIGRATE_PCPTYPES, MIGRATE_TYPES, MigrateType, Mobility};
 pub use node_id::{CpuId, MAX_NUMNODES, NodeId, NodeMask};
 pub use order::{MAX_ORDER, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER};
 pub use pfn::{Pfn, PfnRange, PhysAddr};
 pub use platform::{IrqFlags, Platform};
+pub use raw_zone::{RawZone, RawZoneConfig, RawZoneError};
 pub use reclaim::{Context, KswapdWake, NoReclaim, NodeReclaimed, Reclaim};
 pub use trace::{Extfrag, NoTrace, Trace};
+pub use zone::{Fallback, Force, IsolateError, Takeover};
 pub use zone_type::{MAX_NR_ZONES, ZoneLayout, ZoneType};

@@ -111,3 +111,33 @@ impl fmt::Display for MigrateType {
         })
     }
 }
+
+/// Whether the machine keeps migratetypes apart. One with little memory does not: it would spend
+/// too much of it on pageblocks that are partly used.
+///
+/// ```
+/// use page_alloc::{MigrateType, Mobility};
+/// assert_eq!(Mobility::Grouped.migratetype(MigrateType::Movable), MigrateType::Movable);
+/// assert_eq!(Mobility::Disabled.migratetype(MigrateType::Movable), MigrateType::Unmovable);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mobility {
+    /// Pageblocks are grouped by migratetype.
+    #[default]
+    Grouped,
+    /// All requests are unmovable, and any block may be taken over.
+    #[doc(alias = "page_group_by_mobility_disabled")]
+    Disabled,
+}
+
+impl Mobility {
+    /// What a request for memory of type `asked` gets on this machine.
+    #[inline]
+    #[must_use]
+    pub const fn migratetype(self, asked: MigrateType) -> MigrateType {
+        match self {
+            Self::Grouped => asked,
+            Self::Disabled => MigrateType::Unmovable,
+        }
+    }
+}

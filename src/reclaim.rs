@@ -57,6 +57,18 @@ impl Context {
             Self::HARDIRQ.union(Self::NMI).union(Self::SOFTIRQ).union(Self::BH_DISABLED),
         )
     }
+
+    /// Whether a task runs, even one that has soft interrupts disabled.
+    ///
+    /// ```
+    /// use page_alloc::Context;
+    /// assert!(Context::BH_DISABLED.in_task() && Context::BH_DISABLED.in_interrupt());
+    /// assert!(!Context::SOFTIRQ.in_task());
+    /// ```
+    #[must_use]
+    pub const fn in_task(self) -> bool {
+        !self.intersects(Self::HARDIRQ.union(Self::NMI).union(Self::SOFTIRQ))
+    }
 }
 
 /// A request to kswapd: memory ran low in this zone.
