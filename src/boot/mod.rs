@@ -1,8 +1,27 @@
 //! From a firmware memory map to a running allocator.
+//!
+//! What firmware and boot loader say ([`BootInfo`]) is surveyed first: a [`Survey`] checks it all
+//! and answers what is where. It needs no heap and writes no memory, and it takes a map of any
+//! length, in any order, however dirty; what it had to ignore is told by [`Survey::dropped`].
 
+mod boot_info;
 mod error;
 mod memory_map;
 mod movable;
 mod numa;
+mod options;
 mod place;
+mod report;
 mod srat;
+mod survey;
+mod sweep;
+
+pub use boot_info::BootInfo;
+pub use error::InitError;
+pub use memory_map::{MAX_PHYSMEM_BITS, MemoryKind, MemoryRegion, Reservation};
+pub use numa::{LOCAL_DISTANCE, NodeRange, Numa, REMOTE_DISTANCE};
+pub use options::{MetadataPlace, Movable, Options};
+pub use report::{Dropped, Tally};
+pub use srat::AcpiTable;
+pub use survey::{Survey, ZoneExtent};
+pub use sweep::{Run, RunState, Sweep};

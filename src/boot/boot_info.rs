@@ -1,0 +1,88 @@
+//! What a kernel knows of its machine when it boots.
+
+use crate::ZoneLayout;
+use crate::boot::{MemoryRegion, Numa, Options, Reservation};
+
+/// All that firmware and boot loader have told the kernel, and what the kernel wants.
+///
+/// Only the memory map must be given. The rest defaults to one CPU, no NUMA, nothing reserved, and
+/// the zones and options of Linux on x86-64.
+///
+/// ```
+/// use page_alloc::boot::{BootInfo, MemoryKind, MemoryRegion, Reservation};
+/// use page_alloc::{PhysAddr, ZoneLayout};
+///
+/// const MAP: &[MemoryRegion] =
+///     &[MemoryRegion::new(PhysAddr::new(0x4000_0000), 0x800_0000, MemoryKind::Usable)];
+/// const INFO: BootInfo = BootInfo::new(MAP)
+///     .reservations(&[Reservation::new("kernel", PhysAddr::new(0x4020_0000), 0x10_0000)])
+///     .nr_cpus(4)
+///     .zones(ZoneLayout::NORMAL_ONLY);
+/// assert_eq!(INFO.nr_cpus, 4);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BootInfo<'a> {
+    /// The firmware's memory map, as it is.
+    pub memory_map: &'a [MemoryRegion],
+    /// What must not be given out.
+    pub reservations: &'a [Reservation],
+    /// Which memory and which CPU belongs to which node.
+    pub numa: Numa<'a>,
+    /// The number of CPUs that can ever run: their [`CpuId`](crate::CpuId)s are below it.
+    pub nr_cpus: u32,
+    /// Which zones there are.
+    pub zones: ZoneLayout,
+    /// What the kernel chose.
+    pub options: Options<'a>,
+}
+
+impl<'a> BootInfo<'a> {
+    /// A machine of which only the memory map is known.
+    #[must_use]
+    pub const fn new(memory_map: &'a [MemoryRegion]) -> Self {
+        Self {
+            memory_map,
+            reservations: &[],
+            numa: Numa::None,
+            nr_cpus: 1,
+            zones: ZoneLayout::X86_64,
+            options: Options::DEFAULT,
+        }
+    }
+
+    /// Sets what must not be given out.
+    #[must_use]
+    pub const fn reservations(mut self, reservations: &'a [Reservation]) -> Self {
+        self.reservations = reservations;
+        self
+    }
+
+    /// Sets what is known of NUMA nodes.
+    #[must_use]
+    pub const fn numa(mut self, numa: Numa<'a>) -> Self {
+        self.numa = numa;
+        self
+    }
+
+    /// Sets the number of CPUs.
+    #[must_use]
+    pub const fn nr_cpus(mut self, nr_cpus: u32) -> Self {
+        self.nr_cpus = nr_cpus;
+        self
+    }
+
+    /// Sets the zones of the machine.
+    #[must_use]
+    pub const fn zones(mut self, zones: ZoneLayout) -> Self {
+        self.zones = zones;
+        self
+    }
+
+    /// Sets what the kernel chose.
+    #[must_use]
+    pub const fn options(mut self, options: Options<'a>) -> Self {
+        self.options = options;
+        self
+    }
+}

@@ -1,0 +1,23 @@
+//! Booting up to the first write: what a [`page_alloc::boot::Survey`] makes of memory maps, clean
+//! and dirty, of ACPI tables, and of what Linux recorded of the same machines.
+
+#[path = "boot_map/acpi.rs"]
+mod acpi;
+#[path = "boot_map/firmware.rs"]
+mod firmware;
+#[path = "boot_map/golden.rs"]
+mod golden;
+#[path = "boot_map/hostile.rs"]
+mod hostile;
+#[path = "boot_map/linux.rs"]
+mod linux;
+#[path = "boot_map/model.rs"]
+mod model;
+#[path = "boot_map/movable.rs"]
+mod movable;
+#[path = "boot_map/properties.rs"]
+mod properties;
+#[path = "boot_map/tables.rs"]
+mod tables;
+#[path = "boot_map/text.rs"]
+mod text;
