@@ -31,6 +31,9 @@ pub mod node;
 pub mod alloc;
 pub mod boot;
 
+// Tier 7: looking in.
+pub mod report;
+
 pub use alloc_flags::{AllocFlags, WatermarkLevel};
 pub use error::{AllocError, FreeError};
 pub use gfp::Gfp;
