@@ -42,6 +42,9 @@ pub mod verify;
 pub mod alloc;
 mod raw_zone;
 
+// Tier 8: looking in.
+pub mod report;
+
 pub use alloc::{MappedPages, PageAllocator, PagesGuard, Refused};
 pub use alloc_flags::{AllocFlags, WatermarkLevel};
 pub use error::{AllocError, FreeError};

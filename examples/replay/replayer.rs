@@ -1,0 +1,203 @@
+//! The loop that plays a trace against a machine, and its book of live blocks.
+//!
+//! An allocation of the trace is one block of the machine, until a part of it is freed. Then the
+//! block is split into halves down to the part, and what is left is a set of blocks, each aligned to
+//! its order. The whole free of such an allocation frees the set, lowest frame first.
+
+use crate::trace::{Event, Trace};
+use page_alloc::{CpuId, Order};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Events between two reports of progress.
+const STRIDE: usize = 1 << 16;
+
+/// What a trace is played against.
+pub(crate) trait Machine {
+    /// The flags of a request.
+    type Gfp: Copy;
+    /// The proof that a block is allocated.
+    type Block;
+
+    /// A block of 2^`order` frames, or `None`.
+    fn alloc(&mut self, cpu: CpuId, gfp: Self::Gfp, order: Order) -> Option<Self::Block>;
+
+    /// Gives a block back.
+    fn free(&mut self, cpu: CpuId, block: Self::Block);
+
+    /// Makes two blocks of half the size out of one of order 1 or more; the lower half first.
+    fn split(&mut self, block: Self::Block) -> [Self::Block; 2];
+}
+
+/// What was played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Events of all kinds.
+    pub(crate) events: u64,
+    /// Allocations asked for.
+    pub(crate) allocations: u64,
+    /// Allocations that the machine did not give.
+    pub(crate) failed: u64,
+    /// Whole frees.
+    pub(crate) frees: u64,
+    /// Frees of a part.
+    pub(crate) partial_frees: u64,
+    /// Frees with nothing to free, since the allocation had failed.
+    pub(crate) skipped: u64,
+    /// Allocations that the trace does not free, freed after it.
+    pub(crate) left: u64,
+}
+
+/// An allocation of the trace.
+enum Live<B> {
+    /// Failed, or freed.
+    Nothing,
+    Whole(Order, B),
+    /// Some of it is freed; the rest is in [`Replayer::parts`].
+    Parts,
+}
+
+/// A block that is left of an allocation.
+struct Part<B> {
+    /// Its first frame, counted from that of the allocation.
+    offset: u64,
+    order: Order,
+    block: B,
+}
+
+impl<B> Part<B> {
+    /// Whether `2^order` frames at `offset` lie in the part.
+    fn contains(&self, offset: u64, order: Order) -> bool {
+        self.order >= order && offset & !(self.order.nr_pages() - 1) == self.offset
+    }
+
+    /// Whether the part lies in `2^order` frames at `offset`.
+    fn is_within(&self, offset: u64, order: Order) -> bool {
+        order >= self.order && self.offset & !(order.nr_pages() - 1) == offset
+    }
+}
+
+/// A trace that is being played.
+pub(crate) struct Replayer<'a, M: Machine> {
+    machine: &'a mut M,
+    /// The flags that the trace's indices stand for.
+    gfps: &'a [M::Gfp],
+    /// The number of CPUs of the machine; those of the trace are dealt out to them.
+    cpus: u32,
+    live: Vec<Live<M::Block>>,
+    parts: BTreeMap<u32, Vec<Part<M::Block>>>,
+    counts: Counts,
+}
+
+impl<'a, M: Machine> Replayer<'a, M> {
+    /// A replayer for a machine with `cpus` CPUs (at least one is assumed). `gfps` has the flags of
+    /// [`Trace::gfps`], in their order.
+    pub(crate) fn new(machine: &'a mut M, gfps: &'a [M::Gfp], cpus: u32) -> Self {
+        let counts = Counts::default();
+        let (live, parts) = (Vec::new(), BTreeMap::new());
+        Self { machine, gfps, cpus: cpus.max(1), live, parts, counts }
+    }
+
+    /// Plays the events, and tells now and then how many are done. Gives the time it took.
+    pub(crate) fn play(&mut self, trace: &Trace, mut progress: impl FnMut(u64)) -> Duration {
+        self.live.reserve(trace.events.len());
+        let start = Instant::now();
+        for events in trace.events.chunks(STRIDE) {
+            events.iter().for_each(|event| self.step(*event));
+            progress(self.counts.events);
+        }
+        start.elapsed()
+    }
+
+    /// Frees what the trace left, from the oldest, on the first CPU.
+    pub(crate) fn finish(mut self) -> Counts {
+        for id in 0..u32::try_from(self.live.len()).unwrap_or(u32::MAX) {
+            self.counts.left += u64::from(self.free_whole(CpuId::BOOT, id));
+        }
+        self.counts
+    }
+
+    fn step(&mut self, event: Event) {
+        self.counts.events += 1;
+        match event {
+            Event::Alloc { order, cpu, gfp } => self.alloc(self.cpu(cpu), gfp, order),
+            Event::Free { id, cpu } => {
+                let freed = self.free_whole(self.cpu(cpu), id);
+                self.counts.frees += u64::from(freed);
+                self.counts.skipped += u64::from(!freed);
+            }
+            Event::FreePart { id, offset, order, cpu } => {
+                let freed = self.free_part(self.cpu(cpu), id, u64::from(offset), order);
+                self.counts.partial_frees += u64::from(freed);
+                self.counts.skipped += u64::from(!freed);
+            }
+        }
+    }
+
+    fn cpu(&self, cpu: u8) -> CpuId {
+        CpuId::new(u32::from(cpu) % self.cpus)
+    }
+
+    fn alloc(&mut self, cpu: CpuId, gfp: u8, order: Order) {
+        let block = self.machine.alloc(cpu, self.gfps[usize::from(gfp)], order);
+        self.counts.allocations += 1;
+        self.counts.failed += u64::from(block.is_none());
+        self.live.push(block.map_or(Live::Nothing, |block| Live::Whole(order, block)));
+    }
+
+    /// Frees what is left of an allocation; tells whether there was anything.
+    fn free_whole(&mut self, cpu: CpuId, id: u32) -> bool {
+        match std::mem::replace(&mut self.live[id as usize], Live::Nothing) {
+            Live::Nothing => return false,
+            Live::Whole(_, block) => self.machine.free(cpu, block),
+            Live::Parts => {
+                for part in self.parts.remove(&id).into_iter().flatten() {
+                    self.machine.free(cpu, part.block);
+                }
+            }
+        }
+        true
+    }
+
+    /// Frees a part of an allocation; tells whether there was anything.
+    fn free_part(&mut self, cpu: CpuId, id: u32, offset: u64, order: Order) -> bool {
+        let live = std::mem::replace(&mut self.live[id as usize], Live::Parts);
+        let mut parts = match live {
+            Live::Nothing => Vec::new(),
+            Live::Whole(order, block) => vec![Part { offset: 0, order, block }],
+            Live::Parts => self.parts.remove(&id).unwrap_or_default(),
+        };
+        if let Some(index) = parts.iter().position(|part| part.contains(offset, order)) {
+            self.split_down(&mut parts, index, offset, order);
+        }
+        let all = parts.len();
+        let (within, rest): (Vec<_>, _) =
+            parts.into_iter().partition(|part| part.is_within(offset, order));
+        within.into_iter().for_each(|part| self.machine.free(cpu, part.block));
+        let freed = rest.len() < all;
+        if rest.is_empty() {
+            self.live[id as usize] = Live::Nothing;
+        } else {
+            self.parts.insert(id, rest);
+        }
+        freed
+    }
+
+    /// Halves the part at `index` until one of the halves is the block wanted.
+    fn split_down(
+        &mut self,
+        parts: &mut Vec<Part<M::Block>>,
+        mut index: usize,
+        offset: u64,
+        order: Order,
+    ) {
+        while let Some(half) = parts[index].order.below().filter(|_| parts[index].order > order) {
+            let part = parts.remove(index);
+            let [low, high] = self.machine.split(part.block);
+            let middle = part.offset + half.nr_pages();
+            parts.insert(index, Part { offset: middle, order: half, block: high });
+            parts.insert(index, Part { offset: part.offset, order: half, block: low });
+            index += usize::from(offset >= middle);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! A planted defect for each invariant, and that it is found.

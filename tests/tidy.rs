@@ -1,0 +1,227 @@
+//! The house rules, as tests that read the source tree.
+//!
+//! Each rule is one test; its message names `file:line: what`. The tables below are the parts that
+//! change when the crate grows.
+
+#[path = "tidy/paths.rs"]
+mod paths;
+#[path = "tidy/rules.rs"]
+mod rules;
+#[path = "tidy/scan.rs"]
+mod scan;
+#[path = "tidy/selftest.rs"]
+mod selftest;
+#[path = "tidy/tiers.rs"]
+mod tiers;
+#[path = "tidy/tree.rs"]
+mod tree;
+
+use scan::Source;
+use tiers::Tier;
+
+/// Modules from the bottom to the top: each may use those of the rows above it in this list.
+const TIERS: &[Tier] = &[
+    Tier {
+        number: 0,
+        modules: &[
+            "alloc_flags",
+            "error",
+            "gfp",
+            "migratetype",
+            "node_id",
+            "order",
+            "pfn",
+            "zone_type",
+        ],
+    },
+    Tier { number: 1, modules: &["platform", "reclaim", "trace"] },
+    Tier { number: 2, modules: &["sync"] },
+    Tier { number: 3, modules: &["memmap"] },
+    Tier { number: 4, modules: &["zone"] },
+    Tier { number: 5, modules: &["node"] },
+    Tier { number: 6, modules: &["state"] },
+    Tier { number: 6, modules: &["compact", "kswapd"] },
+    Tier { number: 6, modules: &["alloc", "boot"] },
+    Tier { number: 7, modules: &["report", "verify"] },
+    Tier { number: 7, modules: &["integrations", "sim"] },
+];
+
+/// The only files of `src/` where `unsafe` may stand.
+const UNSAFE_FILES: &[&str] = &[
+    "src/alloc/zero.rs",
+    "src/boot/carve.rs",
+    "src/memmap/links.rs",
+    "src/memmap/raw.rs",
+    "src/platform.rs",
+    "src/sync/lock.rs",
+];
+
+/// Where every proof has to rest on an invariant.
+const CITING_FOLDERS: &[&str] = &["src/memmap/", "src/zone/", "src/alloc/"];
+
+/// Each invariant, and the test of `tests/verify.rs` that plants a breach of it.
+const INVARIANTS: [(&str, &str); 9] = [
+    ("I1", "i1_a_link_out_of_the_memmap_is_found"),
+    ("I2", "i2_a_frame_on_two_lists_is_found"),
+    ("I3", "i3_a_misaligned_block_is_found"),
+    ("I4", "i4_two_free_buddies_are_found"),
+    ("I5", "i5_a_wrong_count_is_found"),
+    ("I6", "i6_a_lost_frame_is_found"),
+    ("I7", "i7_a_block_on_the_wrong_list_is_found"),
+    ("I8", "i8_watermarks_out_of_order_are_found"),
+    ("I9", "i9_an_overfull_per_cpu_list_is_found"),
+];
+
+const MOST_FILE_LINES: usize = 500;
+const MOST_FUNCTION_LINES: usize = 70;
+const MOST_UNSAFE_FILES: usize = 6;
+const MOST_CLAIMS: usize = 50;
+
+fn src() -> Vec<Source> {
+    tree::rust(&["src"])
+}
+
+fn all_rust() -> Vec<Source> {
+    tree::rust(&["src", "examples", "tests", "benches"])
+}
+
+fn invariants() -> [&'static str; 9] {
+    INVARIANTS.map(|(name, _)| name)
+}
+
+/// Fails with the places where the rule is broken.
+#[track_caller]
+fn none(found: &[String]) {
+    assert!(found.is_empty(), "{} breaches:\n{}\n", found.len(), found.join("\n"));
+}
+
+#[track_caller]
+fn holds_in(sources: &[Source], rule: impl Fn(&Source) -> Vec<String>) {
+    assert!(!sources.is_empty(), "there are files to look at");
+    none(&sources.iter().flat_map(rule).collect::<Vec<_>>());
+}
+
+/// No file is too long to read at one sitting.
+#[test]
+fn files_are_short() {
+    holds_in(&all_rust(), |source| rules::long_file(source, MOST_FILE_LINES));
+}
+
+/// No function is longer than a screen.
+#[test]
+fn functions_are_short() {
+    holds_in(&src(), |source| rules::long_functions(source, MOST_FUNCTION_LINES));
+}
+
+/// Each file says first what it holds.
+#[test]
+fn files_open_with_documentation() {
+    holds_in(&all_rust(), rules::no_header);
+}
+
+/// A file uses its own folder and lower tiers only.
+#[test]
+fn tiers_are_kept() {
+    none(&tiers::breaches(&src(), TIERS));
+}
+
+/// `unsafe` stands in few files, all named here.
+#[test]
+fn unsafe_stands_in_named_files() {
+    let ours = UNSAFE_FILES.iter().filter(|path| !path.starts_with("src/sim/"));
+    assert!(ours.count() <= MOST_UNSAFE_FILES);
+    let others = src().into_iter().filter(|source| !UNSAFE_FILES.contains(&&*source.path));
+    holds_in(&others.collect::<Vec<_>>(), |source| {
+        let lines = rules::unsafe_lines(source).into_iter();
+        lines.map(|line| source.at(line, "`unsafe` outside the named files")).collect()
+    });
+}
+
+/// The unsafe blocks and impls of the crate can be counted.
+#[test]
+fn unsafe_blocks_are_few() {
+    let claims: usize = src().iter().map(|source| rules::claims(source).len()).sum();
+    assert!(claims <= MOST_CLAIMS, "{claims} unsafe blocks, {MOST_CLAIMS} are allowed");
+}
+
+/// Each unsafe block and impl has its proof above it.
+#[test]
+fn unsafe_blocks_have_proofs() {
+    holds_in(&src(), |source| {
+        let unproven = rules::claims(source).into_iter().filter(|claim| claim.proof.is_none());
+        unproven.map(|claim| source.at(claim.line, "no `// SAFETY:` comment above")).collect()
+    });
+}
+
+/// Where frames are handled, a proof rests on an invariant.
+#[test]
+fn proofs_cite_invariants() {
+    holds_in(&src(), |source| {
+        if !CITING_FOLDERS.iter().any(|folder| source.path.starts_with(folder)) {
+            return Vec::new();
+        }
+        let cites = |proof: &String| !rules::cited(proof, &invariants()).is_empty();
+        let claims = rules::claims(source).into_iter();
+        let bare = claims.filter(|claim| !claim.proof.as_ref().is_some_and(cites));
+        bare.map(|claim| source.at(claim.line, "the proof cites no invariant")).collect()
+    });
+}
+
+/// An invariant is stated in `lib.rs` and kept somewhere; from `verify.rs` on, all nine are.
+#[test]
+fn invariants_are_stated_and_cited() {
+    let (lib, rest): (Vec<_>, Vec<_>) = src().into_iter().partition(|s| s.path == "src/lib.rs");
+    let stated = rules::cited(&lib[0].text, &invariants());
+    let rest: String = rest.into_iter().map(|source| source.text).collect();
+    let cited = rules::cited(&rest, &invariants());
+    assert_eq!(stated, cited, "stated in lib.rs, cited elsewhere");
+    if tree::read("src/verify.rs").is_some() {
+        assert_eq!(stated, invariants());
+    }
+}
+
+/// For each invariant, a test breaks it on purpose and sees it caught.
+#[test]
+fn each_invariant_has_a_planted_bug() {
+    let Some(text) = tree::read("tests/verify.rs") else { return };
+    let code = Source::new("tests/verify.rs", &text).code;
+    let has = |test: &str| code.contains(&format!("fn {test}("));
+    let missing = INVARIANTS.iter().filter(|(_, test)| !has(test));
+    none(
+        &missing
+            .map(|(name, test)| format!("tests/verify.rs:1: {name}: no `{test}`"))
+            .collect::<Vec<_>>(),
+    );
+}
+
+/// Nothing is left for later, and no test is switched off.
+#[test]
+fn nothing_is_unfinished() {
+    holds_in(&all_rust(), rules::unfinished);
+}
+
+/// Modules are named after what they hold.
+#[test]
+fn modules_have_subjects() {
+    holds_in(&all_rust(), rules::grab_bag);
+}
+
+/// A caller can read what it passes: no `bool` parameters.
+#[test]
+fn public_functions_take_no_bool() {
+    holds_in(&src(), rules::bool_parameters);
+}
+
+/// Code that is not used is deleted, not commented out.
+#[test]
+fn comments_are_prose() {
+    holds_in(&all_rust(), rules::commented_code);
+}
+
+/// No file names a place that exists on one machine only.
+#[test]
+fn no_machine_paths() {
+    let texts = tree::texts();
+    assert!(texts.iter().any(|(path, _)| path == "Cargo.toml"));
+    none(&texts.iter().flat_map(|(path, text)| paths::found(path, text)).collect::<Vec<_>>());
+}
