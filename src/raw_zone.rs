@@ -3,22 +3,22 @@
 //! For a kernel with one zone and a lock of its own, for boot stages, and for looking at the
 //! decisions of the zone one by one.
 
+use crate::alloc::Refused;
 use crate::memmap::{
     FrameIdx, FreeBlock, LentMemmap, MemmapPlan, Movability, PagesIter, TABLE_ALIGN,
 };
-use crate::alloc::Refused;
+use crate::verify::{self, Violation};
 use crate::zone::watermark::ZoneSnapshot;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::{
-    Describer, Fallback, Force, FreeAreas, FreeTo, Giving, HighAtomicUse, IsolateError, ZoneMut,
+    Describer, Fallback, Force, FreeAreas, Giving, HighAtomicUse, IsolateError, ZoneMut,
     ZoneShared, find_allocated, split_allocated,
 };
 use crate::zone_id::ZoneId;
 use crate::{
-    AllocFlags, FreeError, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_NR_PAGES,
-    Pages, Pfn, PfnRange, WatermarkLevel, ZoneType,
+    AllocFlags, FreeError, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_NR_PAGES, Pages, Pfn,
+    PfnRange, ZoneType,
 };
-use crate::verify::{self, Violation};
 use core::fmt;
 
 /// What a [`RawZone`] is made of.
@@ -141,15 +141,19 @@ impl<'m> RawZone<'m> {
             Err(_) => return Err(RawZoneError::NoRoom(Self::metadata_bytes(config)?)),
         };
         let id = ZoneId::new(NodeId::ZERO, ZoneType::Normal);
-        let mut zone =
-            Self { shared: ZoneShared::new(id, config.span), areas: FreeAreas::new(&memmap), memmap };
+        let mut zone = Self {
+            shared: ZoneShared::new(id, config.span),
+            areas: FreeAreas::new(&memmap),
+            memmap,
+        };
         zone.populate(config);
         zone.set_limits(config);
         Ok(zone)
     }
 
     fn populate(&mut self, config: &RawZoneConfig<'_>) {
-        let mut zone = ZoneMut { shared: &self.shared, areas: &mut self.areas, memmap: &self.memmap };
+        let mut zone =
+            ZoneMut { shared: &self.shared, areas: &mut self.areas, memmap: &self.memmap };
         let mut describer = Describer::new(&self.memmap);
         for (range, giving) in pieces(config) {
             describer.describe(range, zone.shared.id, giving);
@@ -170,10 +174,7 @@ impl<'m> RawZone<'m> {
     }
 
     fn set_limits(&mut self, config: &RawZoneConfig<'_>) {
-        let Watermarks { min, low, high, .. } = config.watermarks;
-        for (level, pages) in WatermarkLevel::ALL.into_iter().zip([min, low, high]) {
-            self.shared.set_watermark(level, pages);
-        }
+        self.shared.set_watermarks(config.watermarks);
         self.shared.set_boost_factor(config.watermark_boost_factor);
         self.shared.set_mobility(config.mobility);
     }
@@ -209,9 +210,7 @@ impl<'m> RawZone<'m> {
         if !self.memmap.frame(index).count.put_testzero() {
             return Ok(());
         }
-        let migratetype = self.memmap.pageblock(index).migratetype();
-        let block = FreeBlock::new(index);
-        self.zone().free_one_page(block, pages.order(), migratetype, FreeTo::Head);
+        self.zone().free_block(FreeBlock::new(index), pages.order());
         Ok(())
     }
 
@@ -319,7 +318,7 @@ impl<'m> RawZone<'m> {
     /// The counts of the zone.
     #[must_use]
     pub fn snapshot(&self) -> ZoneSnapshot {
-        self.shared.snapshot(self.areas.nr_free_by_order())
+        self.shared.snapshot()
     }
 
     /// Calls `f` for every free block: order by order, type by type, each list from its head.

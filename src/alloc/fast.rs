@@ -69,12 +69,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Whether the node may have more dirty pages; asked once for each node in a row.
-    fn dirty_ok(
-        &self,
-        attempt: &Attempt,
-        node: NodeId,
-        last: &mut Option<(NodeId, bool)>,
-    ) -> bool {
+    fn dirty_ok(&self, attempt: &Attempt, node: NodeId, last: &mut Option<(NodeId, bool)>) -> bool {
         if attempt.dirty == Dirty::Ignore {
             return true;
         }
@@ -106,15 +101,14 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     fn reclaims_node(&self, request: &Request<'_>, attempt: &Attempt, zone: &Zone) -> bool {
         let Some(limit) = self.reclaim.node_reclaim_distance() else { return false };
         let (from, to) = (attempt.preferred.node(), zone.shared.id.node());
-        let near = request.machine.node(from).is_some_and(|node| node.distance(to) <= limit);
-        near && matches!(
-            self.reclaim.node_reclaim(to, attempt.gfp, request.order),
-            NodeReclaimed::Some | NodeReclaimed::Success
-        )
+        request.machine.distance(from, to) <= limit
+            && matches!(
+                self.reclaim.node_reclaim(to, attempt.gfp, request.order),
+                NodeReclaimed::Some | NodeReclaimed::Success
+            )
     }
 
     /// Takes a block from a zone's lists.
-    #[doc(alias = "rmqueue")]
     #[inline]
     fn rmqueue(&self, request: &Request<'_>, attempt: &Attempt, zone: &Zone) -> Option<Pages> {
         let (order, flags) = (request.order, attempt.flags);

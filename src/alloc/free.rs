@@ -7,7 +7,7 @@ use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
 use crate::trace::Trace;
-use crate::zone::{FreeTo, ZoneMut, check_allocated};
+use crate::zone::{ZoneMut, check_allocated};
 use crate::{FreeError, Order, Pages};
 use core::fmt;
 
@@ -92,7 +92,6 @@ fn free_one_block(
     pages: &Pages,
 ) -> Result<(), FreeError> {
     check_allocated(zone.memmap.frame(index).state(), pages.pfn(), order)?;
-    let migratetype = zone.memmap.pageblock(index).migratetype();
-    zone.free_one_page(FreeBlock::new(index), order, migratetype, FreeTo::Head);
+    zone.free_block(FreeBlock::new(index), order);
     Ok(())
 }

@@ -76,7 +76,10 @@ impl<'m> Request<'m> {
     }
 
     /// The zones that may serve an attempt, in the order in which they are tried.
-    pub(super) fn zones(&self, attempt: &Attempt) -> impl Iterator<Item = ZoneId> + Clone + use<'m> {
+    pub(super) fn zones(
+        &self,
+        attempt: &Attempt,
+    ) -> impl Iterator<Item = ZoneId> + Clone + use<'m> {
         allowed(self.zonelist, self.highest, attempt.nodemask)
     }
 
@@ -134,7 +137,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 #[inline]
 fn nofragment_flag(machine: &Machine, preferred: ZoneId) -> AllocFlags {
     let dma32 = || {
-        let zone = machine.zone(ZoneId::new(preferred.node(), ZoneType::Dma32))?;
+        let zone = machine.sibling(preferred, ZoneType::Dma32)?;
         machine.layout.has(ZoneType::Dma32).then(|| zone.shared.present.get())
     };
     alloc_flags_nofragment(Some(preferred.zone_type()), machine.online.len(), dma32())

@@ -46,7 +46,6 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Wakes kswapd of each node in the zonelist, once for a run of zones of a node.
-    #[doc(alias = "wake_all_kswapds")]
     fn wake_all_kswapds(&self, request: &Request<'_>, attempt: &Attempt) {
         let mut last = None;
         for zone in request.zones(attempt) {

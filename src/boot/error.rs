@@ -1,7 +1,7 @@
 //! Why a machine can't be booted.
 
 use crate::boot::{AcpiTable, MetadataPlace, NodeRange, Reservation};
-use crate::{CpuId, MAX_NUMNODES, NodeId, Pfn};
+use crate::{CpuId, MAX_NUMNODES, NodeId, Pfn, PfnRange};
 use core::fmt;
 
 /// Why the allocator can't be made from what was given. Nothing was changed.
@@ -46,6 +46,18 @@ pub enum InitError {
         largest: u64,
         /// Where they were to be.
         place: MetadataPlace,
+    },
+    /// The platform can't reach the place of the tables.
+    MetadataUnmapped {
+        /// The place.
+        place: PfnRange,
+    },
+    /// The memory given for the tables is too small.
+    MetadataTooSmall {
+        /// The bytes that they need.
+        needed: usize,
+        /// The bytes given.
+        given: usize,
     },
     /// Two nodes claim the same memory.
     NumaOverlap(NodeRange, NodeRange),
@@ -126,6 +138,10 @@ impl fmt::Display for InitError {
                 write!(f, "node {node}: a second start of MOVABLE, frame {start}")
             }
             Self::IllegalOption { name, value } => write!(f, "{name} can't be {value}"),
+            Self::MetadataUnmapped { place } => write!(f, "no address for the tables in {place}"),
+            Self::MetadataTooSmall { needed, given } => {
+                write!(f, "the tables need {needed} bytes, {given} were given")
+            }
             Self::NumaOverlap(one, other) => write!(f, "{one} overlaps {other}"),
             Self::TooManyNodes { domain } => {
                 write!(f, "proximity domain {domain} is one more than {MAX_NUMNODES} nodes")

@@ -5,6 +5,8 @@
 //! length, in any order, however dirty; what it had to ignore is told by [`Survey::dropped`].
 
 mod boot_info;
+#[expect(unsafe_code, reason = "takes memory by its address")]
+mod build;
 mod error;
 mod memory_map;
 mod movable;
@@ -15,13 +17,16 @@ mod report;
 mod srat;
 mod survey;
 mod sweep;
+mod tables;
 
 pub use boot_info::BootInfo;
+pub use build::metadata_bytes;
+pub(crate) use build::{build, build_in};
 pub use error::InitError;
 pub use memory_map::{MAX_PHYSMEM_BITS, MemoryKind, MemoryRegion, Reservation};
 pub use numa::{LOCAL_DISTANCE, NodeRange, Numa, REMOTE_DISTANCE};
 pub use options::{MetadataPlace, Movable, Options};
-pub use report::{Dropped, Tally};
+pub use report::{BootReport, Dropped, Tally};
 pub use srat::AcpiTable;
 pub use survey::{Survey, ZoneExtent};
 pub use sweep::{Run, RunState, Sweep};

@@ -5,7 +5,7 @@ use crate::boot::memory_map::ADDRESS_LIMIT;
 use crate::boot::numa::NodeOf;
 use crate::boot::sweep::{Firmware, Piece};
 use crate::boot::{MemoryKind, MemoryRegion, NodeRange, RunState};
-use crate::{Pfn, PfnRange};
+use crate::{Mobility, NodeMask, Pfn, PfnRange};
 use core::fmt;
 
 /// How much of something was found, and where first.
@@ -160,5 +160,41 @@ fn line<T: fmt::Display>(f: &mut fmt::Formatter<'_>, tally: Tally<T>, what: &str
     match tally.first {
         Some(first) => writeln!(f, "{} {what}: {first}", tally.count),
         None => Ok(()),
+    }
+}
+
+/// What [`PageAllocator::init`](crate::PageAllocator::init) did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BootReport {
+    /// From the machine's first frame to its last, holes included.
+    pub frames: PfnRange,
+    /// Frames that exist.
+    pub present_pages: u64,
+    /// Frames that were given to the allocator.
+    pub managed_pages: u64,
+    /// The nodes that there are.
+    pub nodes: NodeMask,
+    /// Where the tables lie; `None` if they are in memory that was given for them.
+    pub metadata: Option<PfnRange>,
+    /// The size of the tables.
+    pub metadata_bytes: usize,
+    /// What all zones together keep free, in KiB.
+    pub min_free_kbytes: u64,
+    /// Whether pageblocks are grouped by mobility.
+    pub mobility: Mobility,
+    /// What was ignored of the memory map.
+    pub dropped: Dropped,
+}
+
+impl fmt::Display for BootReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { present_pages, managed_pages, metadata_bytes, .. } = self;
+        writeln!(f, "{present_pages} frames present, {managed_pages} managed")?;
+        match self.metadata {
+            Some(place) => writeln!(f, "{metadata_bytes} bytes of tables in {place}")?,
+            None => writeln!(f, "{metadata_bytes} bytes of tables")?,
+        }
+        fmt::Display::fmt(&self.dropped, f)
     }
 }

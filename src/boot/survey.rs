@@ -46,6 +46,7 @@ pub struct ZoneExtent {
 #[derive(Clone, Debug)]
 pub struct Survey<'a> {
     firmware: Firmware<'a>,
+    nr_cpus: u32,
     zones: ZoneLayout,
     options: Options<'a>,
     /// From the first to the last frame of each node.
@@ -69,6 +70,7 @@ impl<'a> Survey<'a> {
         }
         let mut survey = Self {
             firmware: Firmware::new(info, page_shift)?,
+            nr_cpus: info.nr_cpus,
             zones: info.zones,
             options: info.options,
             nodes: [PfnRange::default(); MAX_NUMNODES],
@@ -99,6 +101,12 @@ impl<'a> Survey<'a> {
     #[must_use]
     pub const fn page_shift(&self) -> u32 {
         self.firmware.page_shift
+    }
+
+    /// The number of CPUs that can ever run.
+    #[must_use]
+    pub const fn nr_cpus(&self) -> u32 {
+        self.nr_cpus
     }
 
     /// The options, which are legal.

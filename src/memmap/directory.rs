@@ -31,7 +31,8 @@ impl Directory {
         while span.div_ceil(1 << leaf_shift) > limit {
             leaf_shift += 1;
         }
-        let mut directory = Self { leaf_shift, root_len: span.div_ceil(1 << leaf_shift), leaves_len: 0 };
+        let mut directory =
+            Self { leaf_shift, root_len: span.div_ceil(1 << leaf_shift), leaves_len: 0 };
         let mut seen = SectionCount::default();
         let mut last = None;
         for range in ranges {

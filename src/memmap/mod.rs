@@ -17,13 +17,11 @@ mod pageblock;
 mod raw;
 mod section;
 
-pub use block::{Pages, PagesIter};
 pub(crate) use block::FreeBlock;
-pub(crate) use directory::Directory;
-pub(crate) use frame::{Frame, FrameKind, FrameState};
+pub use block::{Pages, PagesIter};
 pub use frame::Movability;
+pub(crate) use frame::{FrameKind, FrameState};
 pub(crate) use index::FrameIdx;
 pub(crate) use links::{FrameList, unlink};
-pub(crate) use pageblock::Pageblock;
 pub(crate) use raw::{Arena, ArenaFull, LentMemmap, Memmap, MemmapPlan, TABLE_ALIGN, Table};
-pub(crate) use section::{SECTION_FRAMES, SECTION_SHIFT, Section, SectionCount};
+pub(crate) use section::SECTION_FRAMES;

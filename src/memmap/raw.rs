@@ -136,6 +136,9 @@ pub(crate) struct MemmapPlan {
 }
 
 impl MemmapPlan {
+    /// The most frames, those of partly present sections counted whole.
+    pub(crate) const MAX_FRAMES: u64 = (1 << u32::BITS) - 2 * SECTION_FRAMES;
+
     /// The memmap for these present ranges, ascending and disjoint. `None` if they have more frames
     /// than 32-bit indices can name.
     pub(crate) fn new(ranges: impl Iterator<Item = PfnRange> + Clone) -> Option<Self> {
@@ -145,7 +148,9 @@ impl MemmapPlan {
             count.add(range);
             end = end.max(range.end);
         }
-        if count.sections >= 1 << (u32::BITS - SECTION_SHIFT) || end.get() >> SECTION_SHIFT >= 1 << 32 {
+        if count.sections > Self::MAX_FRAMES >> SECTION_SHIFT
+            || end.get() >> SECTION_SHIFT >= 1 << 32
+        {
             return None;
         }
         let directory = Directory::plan(end, count.sections, ranges);

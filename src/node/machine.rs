@@ -1,10 +1,10 @@
-//! The machine: all nodes, the memmap over their memory, and which CPU belongs to which node.
+//! The machine: all nodes and zones, the memmap over their memory, and which CPU is where.
 
 use super::Node;
 use crate::memmap::{Memmap, Table};
 use crate::zone::Zone;
 use crate::zone_id::ZoneId;
-use crate::{CpuId, Mobility, NodeId, NodeMask, ZoneLayout, ZoneType};
+use crate::{CpuId, MAX_NR_ZONES, Mobility, NodeId, NodeMask, ZoneLayout, ZoneType};
 
 /// All that an initialised allocator knows of its machine.
 #[derive(Debug)]
@@ -12,16 +12,24 @@ pub(crate) struct Machine {
     pub(crate) memmap: Memmap,
     /// By node number; a number that no node has stands for an empty node.
     pub(crate) nodes: Table<Node>,
+    /// Node by node, one zone of each type.
+    pub(crate) zones: Table<Zone>,
+    /// A row for each node: how far each node is.
+    pub(crate) distances: Table<u8>,
     /// The nodes that there are.
     pub(crate) online: NodeMask,
     /// The node of each CPU.
     pub(crate) cpus: Table<NodeId>,
     pub(crate) layout: ZoneLayout,
-    /// The zone type that the MOVABLE zones are cut out of.
-    pub(crate) movable_zone: ZoneType,
     pub(crate) mobility: Mobility,
     /// What all zones together are to keep free, in KiB.
     pub(crate) min_free_kbytes: u64,
+}
+
+/// The place of a zone in the machine's table.
+#[inline]
+pub(crate) fn zone_index(zone: ZoneId) -> usize {
+    zone.node().index() * MAX_NR_ZONES + zone.zone_type().index()
 }
 
 impl Machine {
@@ -34,8 +42,7 @@ impl Machine {
     /// The zone that a frame or a zonelist entry names.
     #[inline]
     pub(crate) fn zone(&self, zone: ZoneId) -> Option<&Zone> {
-        let node = self.nodes.as_slice().get(zone.node().index())?;
-        Some(node.zone(zone.zone_type()))
+        self.zones.as_slice().get(zone_index(zone))
     }
 
     /// The node of a CPU; node 0's number for a CPU that was not announced.
@@ -44,13 +51,28 @@ impl Machine {
         self.cpus.as_slice().get(cpu.index()).copied().unwrap_or_default()
     }
 
-    /// The online nodes, ascending.
-    pub(crate) fn online_nodes(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.as_slice().iter().filter(|node| self.online.contains(node.id))
+    /// The distance between two nodes; the greatest for one that there is not.
+    #[doc(alias = "node_distance")]
+    pub(crate) fn distance(&self, from: NodeId, to: NodeId) -> u8 {
+        let nodes = self.nodes.as_slice().len();
+        let row = self.distances.as_slice().chunks_exact(nodes.max(1)).nth(from.index());
+        row.and_then(|row| row.get(to.index())).copied().unwrap_or(u8::MAX)
     }
 
-    /// All zones of online nodes, node by node, from the lowest type up.
-    pub(crate) fn zones(&self) -> impl Iterator<Item = &Zone> {
-        self.online_nodes().flat_map(|node| &node.zones)
+    /// The zones of online nodes that the layout has, node by node, from the lowest type up.
+    pub(crate) fn online_zones(&self) -> impl Iterator<Item = &Zone> {
+        self.zones.as_slice().iter().filter(|zone| {
+            self.online.contains(zone.shared.id.node()) && self.layout.has(zone.shared.zone_type())
+        })
+    }
+
+    /// The zones that have memory.
+    pub(crate) fn populated_zones(&self) -> impl Iterator<Item = &Zone> {
+        self.zones.as_slice().iter().filter(|zone| zone.shared.is_populated())
+    }
+
+    /// The zone of a type on the node of another zone.
+    pub(crate) fn sibling(&self, zone: ZoneId, other: ZoneType) -> Option<&Zone> {
+        self.zone(ZoneId::new(zone.node(), other))
     }
 }

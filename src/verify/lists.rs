@@ -16,7 +16,9 @@ fn violation(
 }
 
 fn each_list() -> impl Iterator<Item = (Order, MigrateType)> {
-    Order::ALL.into_iter().flat_map(|order| MigrateType::ALL.map(|migratetype| (order, migratetype)))
+    Order::ALL
+        .into_iter()
+        .flat_map(|order| MigrateType::ALL.map(|migratetype| (order, migratetype)))
 }
 
 /// I1: every link word of a listed frame is 0 or names a mapped frame. Walks by the words
@@ -31,7 +33,12 @@ pub(super) fn links(zone: &ZoneMut<'_>) -> Result<(), Violation> {
             next = forward.map_err(|_| at("next names no frame"))?;
             back.map_err(|_| at("prev names no frame"))?;
             if steps == 0 {
-                return Err(violation(zone, Invariant::Counts, Some(index), "list longer than nr_free"));
+                return Err(violation(
+                    zone,
+                    Invariant::Counts,
+                    Some(index),
+                    "list longer than nr_free",
+                ));
             }
             steps -= 1;
         }
@@ -73,7 +80,12 @@ pub(super) fn types(zone: &ZoneMut<'_>) -> Result<(), Violation> {
     for (order, migratetype) in each_list() {
         let odd = |index: &FrameIdx| zone.memmap.state(*index).migratetype() != migratetype;
         if let Some(index) = zone.blocks(order, migratetype).find(odd) {
-            return Err(violation(zone, Invariant::Types, Some(index), "on a list of another type"));
+            return Err(violation(
+                zone,
+                Invariant::Types,
+                Some(index),
+                "on a list of another type",
+            ));
         }
     }
     Ok(())

@@ -79,6 +79,32 @@ impl ZoneMut<'_> {
         self.add(FreeBlock::new(index), order, migratetype, end);
     }
 
+    /// Frees an allocated block to the lists of its pageblock's present type. A block over two
+    /// pageblocks, one of them isolated, comes back in two, so that each half is counted as what it
+    /// is. (Linux goes by the first.)
+    #[inline]
+    pub(crate) fn free_block(&mut self, block: FreeBlock, order: Order) {
+        let migratetype = self.memmap.pageblock(block.index()).migratetype();
+        if order > PAGEBLOCK_ORDER && self.is_half_isolated(block.index(), migratetype) {
+            return self.free_halves(block);
+        }
+        self.free_one_page(block, order, migratetype, FreeTo::Head);
+    }
+
+    fn is_half_isolated(&self, index: FrameIdx, first: MigrateType) -> bool {
+        let second = self.memmap.pageblock(index.upper_half(PAGEBLOCK_ORDER)).migratetype();
+        first != second && (first == MigrateType::Isolate || second == MigrateType::Isolate)
+    }
+
+    #[cold]
+    fn free_halves(&mut self, block: FreeBlock) {
+        let lower = block.into_index();
+        for half in [lower, lower.upper_half(PAGEBLOCK_ORDER)] {
+            let migratetype = self.memmap.pageblock(half).migratetype();
+            self.free_one_page(FreeBlock::new(half), PAGEBLOCK_ORDER, migratetype, FreeTo::Head);
+        }
+    }
+
     /// Takes free buddies off their lists while there are any; gives the block that results.
     #[inline]
     fn merge(
@@ -108,7 +134,6 @@ impl ZoneMut<'_> {
 
     /// Whether the pair that this block is half of has a free buddy itself: when the other half
     /// comes back, they make a block two orders larger, so this one is better used last.
-    #[doc(alias = "buddy_merge_likely")]
     #[inline]
     fn buddy_merge_likely(&self, index: FrameIdx, order: Order) -> bool {
         match order.above() {

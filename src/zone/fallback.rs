@@ -4,9 +4,9 @@
 //! big theft now rather than many small ones that each mix a pageblock. A request for movable
 //! memory that may not keep the whole pageblock takes the smallest block instead.
 
+use super::free_area::FreeHead;
 use super::shared::ZoneMut;
 use super::watermark::ZoneView;
-use super::free_area::FreeHead;
 use crate::{
     AllocFlags, Extfrag, MigrateType, Mobility, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER,
     WatermarkLevel,
@@ -51,7 +51,6 @@ fn fallback_orders(zone: &impl ZoneView, start_type: MigrateType) -> u16 {
 impl ZoneMut<'_> {
     /// The first type, in the order of the fallback table, that has a block of this order, and
     /// whether its pageblock may be taken over.
-    #[doc(alias = "find_suitable_fallback")]
     pub(crate) fn find_suitable_fallback(
         &self,
         order: Order,
@@ -105,7 +104,6 @@ impl ZoneMut<'_> {
 
     /// Moves a block of another type, and where it pays the rest of its pageblock, to the lists of
     /// `start_type`.
-    #[doc(alias = "steal_suitable_fallback")]
     fn steal_suitable_fallback(
         &mut self,
         head: FreeHead,
@@ -148,7 +146,6 @@ impl ZoneMut<'_> {
     ///
     /// By a pageblock at a time, at most to the larger of a pageblock and the boost factor's share
     /// of the high watermark; not in a zone of fewer than four pageblocks.
-    #[doc(alias = "boost_watermark")]
     fn boost_watermark(&mut self) -> bool {
         let factor = self.shared.boost_factor();
         if factor == 0 || PAGEBLOCK_NR_PAGES * 4 > self.shared.managed.get() {

@@ -167,7 +167,6 @@ impl<'z> ZoneMut<'z> {
     }
 
     /// Moves a free block to the tail of another type's list, of the same order.
-    #[doc(alias = "move_to_free_list")]
     pub(super) fn move_to_free_list(&mut self, head: FreeHead, migratetype: MigrateType) {
         let order = head.order;
         let block = self.remove(head);

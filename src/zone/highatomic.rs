@@ -14,15 +14,13 @@ pub enum Force {
 }
 
 impl ZoneMut<'_> {
-    /// The most frames that the reserve may have: a hundredth of the zone, rounded up to
-    /// pageblocks.
+    /// The reserve grows while it is below this: a hundredth of the zone, and a pageblock.
     fn highatomic_limit(&self) -> u64 {
-        (self.shared.managed.get() / 100).next_multiple_of(PAGEBLOCK_NR_PAGES)
+        self.shared.managed.get() / 100 + PAGEBLOCK_NR_PAGES
     }
 
     /// Adds the pageblock of a block just allocated to the reserve, unless the reserve is full or
     /// the pageblock is of a special type.
-    #[doc(alias = "reserve_highatomic_pageblock")]
     pub(crate) fn reserve_highatomic_pageblock(&mut self, index: FrameIdx) {
         if self.shared.nr_reserved_highatomic.get() >= self.highatomic_limit() {
             return;
@@ -37,7 +35,6 @@ impl ZoneMut<'_> {
 
     /// Gives one pageblock of the reserve back, for a request of `migratetype`. True if frames
     /// moved.
-    #[doc(alias = "unreserve_highatomic_pageblock")]
     pub(crate) fn unreserve_highatomic_pageblock(
         &mut self,
         migratetype: MigrateType,

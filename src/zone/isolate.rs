@@ -95,7 +95,7 @@ impl ZoneMut<'_> {
     }
 
     /// If a free block covers the pageblock and its neighbour, halves it, so that the pageblock can
-    /// be withdrawn alone. (Linux isolates both then.)
+    /// be withdrawn or given back alone. (Linux would move all of it, and count its frames wrongly.)
     fn split_largest(&mut self, first: FrameIdx) {
         let Some(head) = self.free_head(first.align_down(Order::MAX)) else { return };
         if head.order < Order::MAX {
@@ -115,6 +115,7 @@ impl ZoneMut<'_> {
         if self.memmap.pageblock(first).migratetype() != MigrateType::Isolate {
             return;
         }
+        self.split_largest(first);
         let whole = self.take_mergeable(first);
         if whole.is_none() {
             let moved = self.move_freepages_block(index, migratetype);
@@ -122,8 +123,7 @@ impl ZoneMut<'_> {
         }
         self.set_pageblock_migratetype(first, migratetype);
         if let Some(block) = whole {
-            let now = self.memmap.pageblock(first).migratetype();
-            self.free_one_page(block, PAGEBLOCK_ORDER, now, FreeTo::Tail);
+            self.free_one_page(block, PAGEBLOCK_ORDER, migratetype, FreeTo::Tail);
         }
     }
 
@@ -134,19 +134,5 @@ impl ZoneMut<'_> {
         let buddy = self.find_buddy(first, PAGEBLOCK_ORDER)?;
         let buddy_type = self.memmap.pageblock(buddy.index()).migratetype();
         (buddy_type != MigrateType::Isolate).then(|| self.remove(head))
-    }
-
-    /// Whether the pageblock's frames are all free, or out of the zone: an isolated pageblock can
-    /// be taken as a whole then.
-    #[doc(alias = "test_pages_isolated")]
-    pub(crate) fn is_pageblock_free(&self, first: FrameIdx) -> bool {
-        let mut free = 0;
-        let mut next = Some(first);
-        while let Some(index) = next.filter(|i| i.align_down(PAGEBLOCK_ORDER) == first) {
-            let Some(head) = self.free_head(index) else { return false };
-            free += head.order.nr_pages();
-            next = index.forward(1 << head.order.get());
-        }
-        free >= PAGEBLOCK_NR_PAGES
     }
 }

@@ -2,11 +2,11 @@
 
 use super::free_area::FreeAreas;
 use super::shared::{ZoneMut, ZoneShared};
+use crate::PfnRange;
 use crate::memmap::Memmap;
 use crate::platform::Platform;
 use crate::sync::{IrqGuard, IrqLock};
 use crate::zone_id::ZoneId;
-use crate::PfnRange;
 
 /// One zone of an allocator: what anybody may read, and the lists under the zone's lock.
 #[doc(alias = "struct zone")]

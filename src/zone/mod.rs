@@ -18,7 +18,6 @@ mod shared;
 mod split;
 pub mod watermark;
 
-pub(crate) use buddy::FreeTo;
 pub(crate) use checks::{check_allocated, find_allocated};
 pub use fallback::{Fallback, Takeover};
 pub(crate) use free_area::FreeAreas;

@@ -17,7 +17,6 @@ pub(crate) struct Moved {
 impl ZoneMut<'_> {
     /// Sets the migratetype of the pageblock around a frame. With grouping by mobility disabled,
     /// the three ordinary types are all UNMOVABLE.
-    #[doc(alias = "set_pageblock_migratetype")]
     pub(super) fn set_pageblock_migratetype(&mut self, index: FrameIdx, migratetype: MigrateType) {
         let ordinary = migratetype.index() < MIGRATE_PCPTYPES;
         let migratetype = match self.shared.mobility() {
@@ -46,7 +45,6 @@ impl ZoneMut<'_> {
     ///
     /// A pageblock that ends beyond the zone is left alone. In one that begins below the zone, the
     /// walk begins at `index`.
-    #[doc(alias = "move_freepages_block")]
     pub(super) fn move_freepages_block(
         &mut self,
         index: FrameIdx,

@@ -6,7 +6,7 @@
 
 use super::buddy::FreeTo;
 use super::shared::ZoneMut;
-use crate::memmap::{FrameIdx, FrameKind, FrameState, FreeBlock, Memmap, SECTION_FRAMES};
+use crate::memmap::{FrameIdx, FrameState, FreeBlock, Memmap, SECTION_FRAMES};
 use crate::zone_id::ZoneId;
 use crate::{MigrateType, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn, PfnRange};
 
@@ -141,14 +141,6 @@ impl ZoneMut<'_> {
         self.free_one_page(FreeBlock::new(first), PAGEBLOCK_ORDER, MigrateType::Cma, FreeTo::Head);
         self.shared.managed.add(PAGEBLOCK_NR_PAGES);
         self.shared.cma.add(PAGEBLOCK_NR_PAGES);
-    }
-
-    /// Whether all frames of the pageblock are reserved memory of this zone.
-    pub(crate) fn is_pageblock_reserved(&self, first: FrameIdx) -> bool {
-        frames(first, PAGEBLOCK_NR_PAGES).all(|index| {
-            let state = self.memmap.state(index);
-            state.kind() == FrameKind::Reserved && state.zone() == self.shared.id
-        })
     }
 }
 

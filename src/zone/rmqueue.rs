@@ -25,7 +25,6 @@ pub(crate) enum HighAtomicUse {
 
 impl ZoneMut<'_> {
     /// Takes a block for a request, whatever the watermarks say, and marks it allocated.
-    #[doc(alias = "rmqueue_buddy")]
     #[inline]
     pub(crate) fn rmqueue_buddy(
         &mut self,

@@ -2,7 +2,8 @@
 
 use crate::memmap::Memmap;
 use crate::sync::Counter;
-use crate::zone::watermark::ZoneView;
+use crate::zone::watermark::setup::Watermarks;
+use crate::zone::watermark::{ZoneSnapshot, ZoneView};
 use crate::zone_id::ZoneId;
 use crate::{MAX_NR_ZONES, MIGRATE_TYPES, MigrateType, Mobility, NodeId, Order, Pfn, PfnRange};
 use crate::{WatermarkLevel, ZoneType};
@@ -99,8 +100,24 @@ impl ZoneShared {
         self.span.contains(pfn)
     }
 
-    pub(crate) fn set_watermark(&self, level: WatermarkLevel, pages: u64) {
-        self.watermarks[level as usize].set(pages);
+    pub(crate) fn set_watermarks(&self, marks: Watermarks) {
+        let Watermarks { min, low, high, promo: _ } = marks;
+        for (level, pages) in self.watermarks.iter().zip([min, low, high]) {
+            level.set(pages);
+        }
+    }
+
+    /// The counts as one value; those that change meanwhile may not fit together.
+    pub(crate) fn snapshot(&self) -> ZoneSnapshot {
+        ZoneSnapshot {
+            free_pages: self.free_pages(),
+            free_cma_pages: self.free_cma_pages(),
+            nr_reserved_highatomic: self.nr_reserved_highatomic(),
+            watermark: WatermarkLevel::ALL.map(|level| self.watermark(level)),
+            watermark_boost: self.watermark_boost(),
+            lowmem_reserve: ZoneType::ALL.map(|zone| self.lowmem_reserve(zone)),
+            nonempty_orders: MigrateType::ALL.map(|t| self.nonempty_orders(t)),
+        }
     }
 
     pub(crate) fn set_lowmem_reserve(&self, zone: ZoneType, pages: u64) {

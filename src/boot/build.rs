@@ -1,0 +1,219 @@
+//! Making a machine of a survey: the tables, the zones and their memory, the zonelists.
+
+use super::tables::{BootZones, TablePlan};
+use super::{BootInfo, BootReport, InitError, RunState, Survey};
+use crate::memmap::{Arena, ArenaFull, Memmap, Table};
+use crate::node::topology::{NodeLoads, Topology, mobility, zonelist};
+use crate::node::{Machine, Node, Zonelist};
+use crate::platform::Platform;
+use crate::zone::watermark::setup::nr_free_zone_pages;
+use crate::zone::{Describer, Giving};
+use crate::zone_id::ZoneId;
+use crate::{CpuId, NodeId, NodeMask, PfnRange, ZoneType};
+use core::ptr::NonNull;
+
+/// The bytes of memory that the tables of a machine take; for
+/// [`PageAllocator::init_in`](crate::PageAllocator::init_in).
+///
+/// 16 bytes for each frame of the sections (1024 frames) that hold memory, and about a thousandth
+/// of that again; a few KiB for each node.
+///
+/// # Errors
+///
+/// What is wrong with the information.
+///
+/// ```
+/// use page_alloc::PhysAddr;
+/// use page_alloc::boot::{self, BootInfo, MemoryKind, MemoryRegion};
+/// // 4 MiB, one section: its descriptors have 16 KiB.
+/// let map = [MemoryRegion::new(PhysAddr::new(0x40_0000), 0x40_0000, MemoryKind::Usable)];
+/// let bytes = boot::metadata_bytes(&BootInfo::new(&map), 12)?;
+/// assert!(bytes > 16 << 10 && bytes < 40 << 10);
+/// # Ok::<(), page_alloc::boot::InitError>(())
+/// ```
+pub fn metadata_bytes(info: &BootInfo<'_>, page_shift: u32) -> Result<usize, InitError> {
+    TablePlan::new(&Survey::new(info, page_shift)?).map(|plan| plan.bytes)
+}
+
+/// Makes the machine, with its tables in its own memory.
+///
+/// # Safety
+///
+/// As for [`PageAllocator::init`](crate::PageAllocator::init).
+pub(crate) unsafe fn build<P: Platform>(
+    info: &BootInfo<'_>,
+    platform: &P,
+) -> Result<(Machine, BootReport), InitError> {
+    let mut survey = Survey::new(info, P::PAGE_SHIFT)?;
+    let plan = TablePlan::new(&survey)?;
+    let frames = plan.bytes.div_ceil(1 << P::PAGE_SHIFT) as u64;
+    let place = survey.place_metadata(frames)?;
+    survey.reserve_metadata(place);
+    let start = platform.phys_to_virt(place.start.start_address(P::PAGE_SHIFT));
+    let start = NonNull::new(start).ok_or(InitError::MetadataUnmapped { place })?;
+    // SAFETY: the frames of `place` are free in the survey, so by the caller's promise they are
+    // memory that nobody else uses; `Platform` promises that the pointer reaches them; and they are
+    // reserved from now on.
+    let arena = unsafe { Arena::new(start, plan.bytes) };
+    assemble(&survey, &plan, arena, Some(place))
+}
+
+/// Makes the machine, with its tables in `memory`.
+pub(crate) fn build_in(
+    info: &BootInfo<'_>,
+    page_shift: u32,
+    memory: &'static mut [u8],
+) -> Result<(Machine, BootReport), InitError> {
+    let survey = Survey::new(info, page_shift)?;
+    let plan = TablePlan::new(&survey)?;
+    if memory.len() < plan.bytes {
+        let (needed, given) = (plan.bytes, memory.len());
+        return Err(InitError::MetadataTooSmall { needed, given });
+    }
+    let bytes = memory.len();
+    // SAFETY: the slice is borrowed for ever, and handed to nobody else.
+    let arena = unsafe { Arena::new(NonNull::from(memory).cast(), bytes) };
+    assemble(&survey, &plan, arena, None)
+}
+
+fn assemble(
+    survey: &Survey<'_>,
+    plan: &TablePlan,
+    mut arena: Arena,
+    place: Option<PfnRange>,
+) -> Result<(Machine, BootReport), InitError> {
+    let full = |ArenaFull(needed)| InitError::MetadataTooSmall { needed, given: plan.bytes };
+    let ranges = survey.runs().map(|run| run.range);
+    let memmap = Memmap::build(&mut arena, &plan.memmap, ranges).map_err(full)?;
+    let mut zones = BootZones::build(&mut arena, survey, plan, &memmap).map_err(full)?;
+    give_memory(survey, &memmap, &mut zones);
+    let min_free_kbytes = zones.set_watermarks(survey);
+    let managed = nr_free_zone_pages(zones.sizes().map(|size| (size.managed, 0)));
+    let mobility = mobility(managed);
+    zones.set_policy(mobility, survey.options().watermark_boost_factor);
+    let nodes = build_zonelists(&mut arena, survey, plan, &zones).map_err(full)?;
+    let distances = distances(&mut arena, survey, plan).map_err(full)?;
+    let cpus = cpus(&mut arena, survey, plan).map_err(full)?;
+    let report = BootReport {
+        frames: survey.frames(),
+        present_pages: zones.sizes().map(|size| size.present).sum(),
+        managed_pages: managed,
+        nodes: plan.online,
+        metadata: place,
+        metadata_bytes: plan.bytes,
+        min_free_kbytes,
+        mobility,
+        dropped: survey.dropped(),
+    };
+    let (layout, online) = (*survey.zones(), plan.online);
+    let zones = zones.into_table();
+    let machine = Machine {
+        memmap,
+        nodes,
+        zones,
+        distances,
+        online,
+        cpus,
+        layout,
+        mobility,
+        min_free_kbytes,
+    };
+    Ok((machine, report))
+}
+
+/// Describes all present memory and frees what is free, in ascending order.
+#[doc(alias = "memblock_free_all")]
+fn give_memory(survey: &Survey<'_>, memmap: &Memmap, zones: &mut BootZones) {
+    let mut describer = Describer::new(memmap);
+    for run in survey.runs() {
+        let giving = match run.state {
+            RunState::Free => Giving::Free,
+            RunState::Reserved | RunState::Reclaimable => Giving::Reserved,
+        };
+        let mut start = run.range.start;
+        while start < run.range.end {
+            let zone = zones.zone(ZoneId::new(run.node, survey.zone_of(run.node, start)));
+            let Some(mut zone) = zone.map(|zone| zone.get_mut(memmap)) else { break };
+            let range =
+                PfnRange::new(start, run.range.end.min(zone.shared.span.end.max(start + 1)));
+            describer.describe(range, zone.shared.id, giving);
+            zone.shared.present.add(range.len());
+            if giving == Giving::Free {
+                zone.free_boot_range(range);
+            }
+            start = range.end;
+        }
+    }
+}
+
+/// Builds both lists of every node. Only the boot CPU counts for the rule that prefers nodes
+/// without CPUs: Linux builds its lists before it knows of the others.
+#[doc(alias = "build_all_zonelists")]
+fn build_zonelists(
+    arena: &mut Arena,
+    survey: &Survey<'_>,
+    plan: &TablePlan,
+    zones: &BootZones,
+) -> Result<Table<Node>, ArenaFull> {
+    let mut nodes = arena.table(plan.nodes, |i| Node {
+        id: node_id(i),
+        fallback: Zonelist::EMPTY,
+        nofallback: Zonelist::EMPTY,
+    })?;
+    let topology = Topology {
+        memory: survey.nodes_with_memory(),
+        cpus: survey.cpu_node(CpuId::BOOT).into_iter().collect::<NodeMask>(),
+        distance: |from, to| survey.distance(from, to),
+    };
+    let populated = |node, zone| zones.is_populated(ZoneId::new(node, zone));
+    let mut loads = NodeLoads::new();
+    for node in nodes.as_mut_slice() {
+        if !plan.online.contains(node.id) {
+            continue;
+        }
+        let order = topology.node_order(node.id, &mut loads);
+        node.fallback = table_of(arena, plan.populated, zonelist(order, populated))?;
+        let own = ZoneType::ALL.iter().filter(|zone| populated(node.id, **zone)).count();
+        node.nofallback = table_of(arena, own, zonelist([node.id], populated))?;
+    }
+    Ok(nodes)
+}
+
+/// A zonelist of the `len` zones that the iterator gives.
+fn table_of(
+    arena: &mut Arena,
+    len: usize,
+    mut zones: impl Iterator<Item = (NodeId, ZoneType)>,
+) -> Result<Zonelist, ArenaFull> {
+    let nowhere = (NodeId::ZERO, ZoneType::Normal);
+    arena
+        .table(len, |_| {
+            let (node, zone) = zones.next().unwrap_or(nowhere);
+            ZoneId::new(node, zone)
+        })
+        .map(Zonelist::new)
+}
+
+fn distances(
+    arena: &mut Arena,
+    survey: &Survey<'_>,
+    plan: &TablePlan,
+) -> Result<Table<u8>, ArenaFull> {
+    let nodes = plan.nodes;
+    arena.table(nodes * nodes, |i| survey.distance(node_id(i / nodes), node_id(i % nodes)))
+}
+
+fn cpus(
+    arena: &mut Arena,
+    survey: &Survey<'_>,
+    plan: &TablePlan,
+) -> Result<Table<NodeId>, ArenaFull> {
+    arena.table(plan.cpus, |i| {
+        let cpu = CpuId::new(u32::try_from(i).unwrap_or(u32::MAX));
+        survey.cpu_node(cpu).unwrap_or_default()
+    })
+}
+
+pub(super) fn node_id(index: usize) -> NodeId {
+    u32::try_from(index).ok().and_then(NodeId::new).unwrap_or_default()
+}

@@ -1,0 +1,151 @@
+//! The allocator's own tables: how large they are, and the zones while they are being filled.
+
+use super::build::node_id;
+use super::{InitError, Survey};
+use crate::memmap::{Arena, ArenaFull, Memmap, MemmapPlan, TABLE_ALIGN, Table};
+use crate::node::Node;
+use crate::node::machine::zone_index;
+use crate::zone::Zone;
+use crate::zone::watermark::setup::{
+    WatermarkSetup, ZoneSize, lowmem_pages, lowmem_reserve, min_free_kbytes, nr_free_zone_pages,
+};
+use crate::zone_id::ZoneId;
+use crate::{MAX_NR_ZONES, Mobility, NodeId, NodeMask, ZoneType};
+
+/// The dimensions of all tables.
+#[derive(Debug)]
+pub(super) struct TablePlan {
+    pub(super) memmap: MemmapPlan,
+    pub(super) online: NodeMask,
+    /// One more than the highest node number.
+    pub(super) nodes: usize,
+    pub(super) cpus: usize,
+    /// Zones that have memory.
+    pub(super) populated: usize,
+    pub(super) bytes: usize,
+}
+
+impl TablePlan {
+    pub(super) fn new(survey: &Survey<'_>) -> Result<Self, InitError> {
+        let ranges = survey.runs().map(|run| run.range);
+        let too_many = InitError::TooManyFrames {
+            frames: ranges.clone().map(|range| range.len()).sum(),
+            limit: MemmapPlan::MAX_FRAMES,
+        };
+        let memmap = MemmapPlan::new(ranges).ok_or(too_many)?;
+        let online = survey.possible_nodes();
+        let nodes = online.iter().last().map_or(1, |node| node.index() + 1);
+        let cpus = survey.nr_cpus() as usize;
+        let populated = all_zones(nodes)
+            .filter(|zone| survey.zone(zone.node(), zone.zone_type()).present > 0)
+            .count();
+        let mut plan = Self { memmap, online, nodes, cpus, populated, bytes: 0 };
+        plan.bytes = plan.sum().ok_or(too_many)?;
+        Ok(plan)
+    }
+
+    /// The bytes of all tables, and what aligning the first may take.
+    fn sum(&self) -> Option<usize> {
+        let zonelists = Arena::bytes_for::<ZoneId>(self.populated)?
+            .checked_add(Arena::bytes_for::<ZoneId>(MAX_NR_ZONES)?)?
+            .checked_mul(self.nodes)?;
+        [
+            self.memmap.bytes()?,
+            Arena::bytes_for::<Zone>(self.nodes * MAX_NR_ZONES)?,
+            Arena::bytes_for::<Node>(self.nodes)?,
+            zonelists,
+            Arena::bytes_for::<u8>(self.nodes * self.nodes)?,
+            Arena::bytes_for::<NodeId>(self.cpus)?,
+        ]
+        .into_iter()
+        .try_fold(TABLE_ALIGN, usize::checked_add)
+    }
+}
+
+/// The zones of so many nodes, in the order of the table.
+fn all_zones(nodes: usize) -> impl Iterator<Item = ZoneId> {
+    (0..nodes).flat_map(|node| ZoneType::ALL.map(|zone| ZoneId::new(node_id(node), zone)))
+}
+
+/// The zones before anybody else knows of them.
+#[derive(Debug)]
+pub(super) struct BootZones(Table<Zone>);
+
+impl BootZones {
+    pub(super) fn build(
+        arena: &mut Arena,
+        survey: &Survey<'_>,
+        plan: &TablePlan,
+        memmap: &Memmap,
+    ) -> Result<Self, ArenaFull> {
+        let mut ids = all_zones(plan.nodes);
+        let table = arena.table(plan.nodes * MAX_NR_ZONES, |_| {
+            let id = ids.next().unwrap_or(ZoneId::new(NodeId::ZERO, ZoneType::Normal));
+            Zone::new(id, survey.zone(id.node(), id.zone_type()).span, memmap)
+        });
+        table.map(Self)
+    }
+
+    pub(super) fn into_table(self) -> Table<Zone> {
+        self.0
+    }
+
+    pub(super) fn zone(&mut self, id: ZoneId) -> Option<&mut Zone> {
+        self.0.as_mut_slice().get_mut(zone_index(id))
+    }
+
+    pub(super) fn is_populated(&self, id: ZoneId) -> bool {
+        let zone = self.0.as_slice().get(zone_index(id));
+        zone.is_some_and(|zone| zone.shared.is_populated())
+    }
+
+    /// The sizes of all zones.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = ZoneSize> {
+        self.0.as_slice().iter().map(|zone| ZoneSize {
+            node: zone.shared.id.node(),
+            zone: zone.shared.zone_type(),
+            present: zone.shared.present.get(),
+            managed: zone.shared.managed.get(),
+        })
+    }
+
+    /// Calculates and sets the watermarks and lowmem reserves of all zones; gives the
+    /// `min_free_kbytes` that they follow from.
+    #[doc(alias = "init_per_zone_wmark_min")]
+    pub(super) fn set_watermarks(&mut self, survey: &Survey<'_>) -> u64 {
+        let options = survey.options();
+        let buffers = self.sizes().filter(|size| size.zone <= ZoneType::Normal);
+        let buffer_pages = nr_free_zone_pages(buffers.map(|size| (size.managed, 0)));
+        let user = options.min_free_kbytes.map(u64::from);
+        let min_free_kbytes = min_free_kbytes(buffer_pages, survey.page_shift(), user);
+        let movable_zone = survey.movable_zone();
+        let setup = WatermarkSetup::new(
+            min_free_kbytes,
+            survey.page_shift(),
+            options.watermark_scale_factor,
+            lowmem_pages(self.sizes(), movable_zone),
+        );
+        for (zone, size) in self.0.as_slice().iter().zip(self.sizes()) {
+            let marks = setup.watermarks(size.managed, size.class(movable_zone));
+            zone.shared.set_watermarks(marks);
+            let ratio = options.lowmem_reserve_ratio[size.zone.index()];
+            let managed = |other| self.managed(ZoneId::new(size.node, other));
+            let reserve = lowmem_reserve(size.zone, ratio, managed);
+            for (other, pages) in ZoneType::ALL.into_iter().zip(reserve) {
+                zone.shared.set_lowmem_reserve(other, pages);
+            }
+        }
+        min_free_kbytes
+    }
+
+    fn managed(&self, id: ZoneId) -> u64 {
+        self.0.as_slice().get(zone_index(id)).map_or(0, |zone| zone.shared.managed.get())
+    }
+
+    pub(super) fn set_policy(&mut self, mobility: Mobility, boost_factor: u32) {
+        for zone in self.0.as_slice() {
+            zone.shared.set_mobility(mobility);
+            zone.shared.set_boost_factor(boost_factor);
+        }
+    }
+}
