@@ -1,5 +1,5 @@
 //! The proof of the naive model: it replays every recording of zones.
-#![expect(missing_docs, reason = "a test")]
+#![allow(missing_docs, unreachable_pub, reason = "a test")]
 
 #[path = "golden_kinds/buddy.rs"]
 mod buddy_recording;
@@ -8,6 +8,8 @@ mod buddy_recording;
 mod common;
 #[allow(dead_code, reason = "shared with other tests")]
 mod model;
+#[path = "golden_kinds/walk.rs"]
+mod walk_recording;
 
 use model::port;
 use model::zone::Naive;
@@ -42,6 +44,23 @@ fn model_replays_buddy_recordings() {
     let mut bad = 0;
     for (name, text) in recordings("buddy-") {
         match buddy_recording::replay::<Naive>(&text) {
+            Ok(n) => operations += n,
+            Err(e) => {
+                bad += 1;
+                println!("{name}: {e}");
+            }
+        }
+    }
+    println!("{operations}");
+    assert_eq!(bad, 0);
+}
+
+#[test]
+fn model_replays_walk_recordings() {
+    let mut operations = 0;
+    let mut bad = 0;
+    for (name, text) in recordings("walk-") {
+        match walk_recording::replay::<Naive>(&text) {
             Ok(n) => operations += n,
             Err(e) => {
                 bad += 1;

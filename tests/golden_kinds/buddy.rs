@@ -10,7 +10,7 @@ pub fn replay<B: Boot>(text: &str) -> Result<u64, String> {
     let mut lines = lines(text).peekable();
     let setup = header(&mut lines)?;
     B::boot(&setup, |zone| {
-        let mut replay = Replay { state: State::of(&*zone, setup.span), zone, operations: 0 };
+        let mut replay = Replay { state: State::default(), zone, operations: 0 };
         while let Some(line) = lines.next() {
             match line.text.as_bytes()[0] {
                 b'S' => replay.dump(line, &mut lines, &setup)?,

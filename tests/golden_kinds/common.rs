@@ -95,27 +95,16 @@ pub fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 }
 
 /// The state of a zone, as dumps show it and digests see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// By order, then list; the head first.
-    pub lists: Vec<[Vec<u64>; TYPES]>,
+    pub lists: [[Vec<u64>; TYPES]; ORDERS],
     pub pageblocks: Vec<u8>,
     pub counters: Counters,
 }
 
 impl State {
-    /// The state of `zone`, which has the frames of `span`.
-    pub fn of(zone: &dyn ZoneView, span: Span) -> Self {
-        let mut state = Self {
-            lists: vec![Default::default(); ORDERS],
-            pageblocks: Vec::new(),
-            counters: Counters::default(),
-        };
-        state.read(zone, span);
-        state
-    }
-
-    /// Reads the state anew, into the same memory.
+    /// Reads the state of `zone`, which has the frames of the span, into the same memory.
     pub fn read(&mut self, zone: &dyn ZoneView, (start, end): Span) {
         self.lists.iter_mut().flatten().for_each(Vec::clear);
         zone.for_each_free(&mut |order, list, pfn| {

@@ -7,5 +7,5 @@
 mod isolate;
 pub mod port;
 mod rmqueue;
-//pub mod walk;
+pub mod walk;
 pub mod zone;

@@ -73,3 +73,66 @@ pub trait ZoneUnderTest: ZoneView {
 pub trait Boot {
     fn boot<R>(setup: &Setup, work: impl FnOnce(&mut dyn ZoneUnderTest) -> R) -> R;
 }
+
+/// The zone types that recordings of machines know, by number.
+pub const KINDS: [&str; 4] = ["DMA", "DMA32", "NORMAL", "MOVABLE"];
+
+/// A zone by its node and the number of its type.
+pub type ZoneId = (u32, usize);
+
+/// One zone of a machine.
+#[derive(Clone, Debug, Default)]
+pub struct ZoneSetup {
+    pub id: ZoneId,
+    pub zone: Setup,
+    pub lowmem_reserve: [u64; KINDS.len()],
+}
+
+/// A machine of several nodes and zones.
+#[derive(Clone, Debug, Default)]
+pub struct MachineSetup {
+    /// Nodes online, with memory or without.
+    pub nodes: usize,
+    /// Present frames: node and range.
+    pub memory: Vec<(u32, Span)>,
+    /// The distance row of each node.
+    pub distances: Vec<Vec<u64>>,
+    /// The populated zones, by node, then type.
+    pub zones: Vec<ZoneSetup>,
+    /// The zonelist of each node.
+    pub fallback: Vec<Vec<ZoneId>>,
+}
+
+/// One attempt to allocate from the zonelist of a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// The name of the composite flag.
+    pub gfp: &'a str,
+    pub order: u32,
+    pub node: u32,
+    /// Letters; the first is m, l or h for the watermark to keep.
+    pub flags: &'a str,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub pfn: Option<u64>,
+    /// The zones whose "boosted" mark was consumed.
+    pub wakes: Vec<ZoneId>,
+}
+
+/// A machine: several zones under zonelists.
+pub trait MachineUnderTest {
+    fn attempt(&mut self, attempt: Attempt<'_>) -> Outcome;
+    fn set_movable(&mut self, pfn: u64, order: u32);
+    fn free(&mut self, pfn: u64, order: u32);
+    fn reset_boost(&mut self, zone: ZoneId);
+    /// Shows the zone at this place among the populated ones.
+    fn look(&self, index: usize, look: &mut dyn FnMut(&dyn ZoneView));
+}
+
+/// Something that can set up a machine and lend it for some work.
+pub trait BootMachine {
+    fn boot<R>(setup: &MachineSetup, work: impl FnOnce(&mut dyn MachineUnderTest) -> R) -> R;
+}
