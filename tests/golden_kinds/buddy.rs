@@ -25,7 +25,8 @@ fn header<'a>(lines: &mut Peekable<impl Iterator<Item = Line<'a>>>) -> Result<Se
     let mut setup = Setup::default();
     while let Some(line) = lines.next_if(|line| !line.text.starts_with("S ")) {
         let words = line.words();
-        let spans = || words[1..].iter().map(|word| span(line, word)).collect::<Result<Vec<_>, _>>();
+        let spans =
+            || words[1..].iter().map(|word| span(line, word)).collect::<Result<Vec<_>, _>>();
         match words[0] {
             "zone" => setup.span = (line.number_at(&words, 1)?, line.number_at(&words, 2)?),
             "mem" => setup.present = spans()?,

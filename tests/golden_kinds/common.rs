@@ -2,6 +2,7 @@
 
 use crate::port::{Counters, LETTERS, ORDERS, PAGEBLOCK, Span, TYPES, ZoneView};
 use std::fmt::Write;
+use std::str::FromStr;
 
 /// A place in a recording.
 #[derive(Clone, Copy, Debug)]
@@ -41,16 +42,19 @@ impl<'a> Line<'a> {
     }
 
     /// The number at `index` of the words.
-    pub fn number_at(self, words: &[&str], index: usize) -> Result<u64, String> {
+    pub fn number_at<N: FromStr>(self, words: &[&str], index: usize) -> Result<N, String> {
         let word = words.get(index).ok_or_else(|| self.error("a word is missing"))?;
         word.parse().map_err(|_| self.error(&format!("`{word}` is no number")))
     }
 
     /// The order at `index` of the words.
     pub fn order_at(self, words: &[&str], index: usize) -> Result<u32, String> {
-        let order = u32::try_from(self.number_at(words, index)?).ok();
-        let legal = order.filter(|&order| (order as usize) < ORDERS);
-        legal.ok_or_else(|| self.error("there is no such order"))
+        let order: u32 = self.number_at(words, index)?;
+        if (order as usize) < ORDERS {
+            Ok(order)
+        } else {
+            Err(self.error("there is no such order"))
+        }
     }
 
     /// The migratetype whose letter stands at `index` of the words.
@@ -64,7 +68,7 @@ impl<'a> Line<'a> {
 
     /// Whether the word at `index` is 1 rather than 0.
     pub fn switch_at(self, words: &[&str], index: usize) -> Result<bool, String> {
-        match self.number_at(words, index)? {
+        match self.number_at::<u8>(words, index)? {
             0 => Ok(false),
             1 => Ok(true),
             _ => Err(self.error("neither 0 nor 1")),
@@ -87,11 +91,6 @@ pub fn span(line: Line<'_>, word: &str) -> Result<Span, String> {
         (Ok(start), Ok(end)) if start < end => Ok((start, end)),
         _ => Err(line.error("no range A-B")),
     }
-}
-
-/// Words separated by blanks.
-pub fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
-    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// The state of a zone, as dumps show it and digests see it.

@@ -44,8 +44,8 @@ fn header<'a>(
     while let Some(line) = lines.next_if(|line| !line.text.starts_with("Z ")) {
         let words = line.words();
         match words[0] {
-            "nodes" => setup.nodes = line.number_at(&words, 1)? as usize,
-            "mem" => setup.memory.push((line.number_at(&words, 1)? as u32, span(line, words[2])?)),
+            "nodes" => setup.nodes = line.number_at(&words, 1)?,
+            "mem" => setup.memory.push((line.number_at(&words, 1)?, span(line, words[2])?)),
             "dist" => {
                 let row = (2..words.len()).map(|index| line.number_at(&words, index));
                 setup.distances.push(row.collect::<Result<_, _>>()?);
@@ -67,14 +67,16 @@ fn header<'a>(
     Ok(setup)
 }
 
-/// A `zone` line: NID NAME A-B present P managed M wmark MIN LOW HIGH lowmem_reserve R0 R1 R2 R3.
+/// A zone line: `NID NAME A-B present P managed M wmark MIN LOW HIGH lowmem_reserve R0 R1 R2 R3`.
 fn zone(line: Line<'_>, words: &[&str], memory: &[(u32, Span)]) -> Result<ZoneSetup, String> {
     let id = zone_id(line, words[1], words[2])?;
     let (start, end) = span(line, words[3])?;
     let own = memory.iter().filter(|(node, _)| *node == id.0);
     let cut = own.map(|&(_, (first, last))| (first.max(start), last.min(end)));
     let present: Vec<Span> = cut.filter(|(first, last)| first < last).collect();
-    if present.iter().map(|(first, last)| last - first).sum::<u64>() != line.number_at(words, 5)? {
+    if present.iter().map(|(first, last)| last - first).sum::<u64>()
+        != line.number_at::<u64>(words, 5)?
+    {
         return Err(line.error(&format!("the mem lines give it {present:?}")));
     }
     let mut setup = ZoneSetup { id, ..ZoneSetup::default() };
@@ -174,7 +176,7 @@ impl Replay<'_> {
 
     fn attempt(&mut self, line: Line<'_>, words: &[&str]) -> Result<String, String> {
         let order = line.order_at(words, 2)?;
-        let node = line.number_at(words, 3)? as u32;
+        let node = line.number_at(words, 3)?;
         let attempt = Attempt { gfp: words[1], order, node, flags: words[4] };
         let outcome = self.machine.attempt(attempt);
         let wakes: Vec<String> = outcome.wakes.iter().map(|&id| Self::name(id)).collect();

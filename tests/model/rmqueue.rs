@@ -40,19 +40,13 @@ impl Zone {
 
     /// A request that keeps off the high-atomic reserve.
     pub fn rmqueue_once(&mut self, order: u32, wanted: u8, flags: &str) -> Option<u64> {
-        let cma_allowed = flags.contains('C');
-        if cma_allowed && self.counters.cma > self.counters.free / 2 {
-            if let Some(pfn) = self.take_smallest(order, CMA) {
-                return Some(pfn);
-            }
+        let mut lists = vec![wanted];
+        if flags.contains('C') {
+            let mostly_cma = self.counters.cma > self.counters.free / 2;
+            lists.insert(if mostly_cma { 0 } else { 1 }, CMA);
         }
-        if let Some(pfn) = self.take_smallest(order, wanted) {
+        if let Some(pfn) = lists.into_iter().find_map(|list| self.take_smallest(order, list)) {
             return Some(pfn);
-        }
-        if cma_allowed {
-            if let Some(pfn) = self.take_smallest(order, CMA) {
-                return Some(pfn);
-            }
         }
         let prey = self.choose_prey(order, wanted, flags.contains('N'))?;
         self.steal(prey, wanted, flags.contains('K'));

@@ -21,9 +21,7 @@ fn request_of(gfp: &str) -> (usize, u8) {
         "GFP_DMA32" => (DMA32, UNMOVABLE),
         "GFP_HIGHUSER_MOVABLE" => (MOVABLE_ZONE, MOVABLE),
         "RECLAIMABLE" => (NORMAL, RECLAIMABLE),
-        "GFP_KERNEL" | "GFP_USER" | "GFP_ATOMIC" | "GFP_NOWAIT" | "THISNODE" => {
-            (NORMAL, UNMOVABLE)
-        }
+        "GFP_KERNEL" | "GFP_USER" | "GFP_ATOMIC" | "GFP_NOWAIT" | "THISNODE" => (NORMAL, UNMOVABLE),
         _ => panic!("no composite flag of the recordings: {gfp}"),
     }
 }
