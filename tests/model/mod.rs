@@ -6,6 +6,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "the frames of a test fit any machine")]
 
 mod isolate;
+pub mod pair;
 pub mod port;
 mod rmqueue;
 pub mod walk;

@@ -154,6 +154,15 @@ impl Zone {
         if self.holds(pfn) { self.frames[self.index(pfn)] } else { Frame::Absent }
     }
 
+    pub fn is_mobility_disabled(&self) -> bool {
+        self.mobility_disabled
+    }
+
+    /// Frames that were given to the allocator.
+    pub fn nr_managed(&self) -> u64 {
+        self.managed
+    }
+
     pub fn is_movable(&self, pfn: u64) -> bool {
         self.movable[self.index(pfn)]
     }
@@ -296,15 +305,20 @@ impl ZoneView for Zone {
         let mut counted = Counters { free: 0, cma: 0, ..self.counters };
         let mut wrong = None;
         self.for_each_free(&mut |order, list, pfn| {
+            let split_pair =
+                order < PAGEBLOCK_ORDER && self.is_free_block(pfn ^ (1 << order), order);
             let isolated = list == ISOLATE;
             counted.free += if isolated { 0 } else { 1 << order };
             counted.cma += if list == CMA { 1 << order } else { 0 };
-            if self.frame(pfn) != (Frame::Free { order, list }) || pfn % (1 << order) != 0 {
+            if self.frame(pfn) != (Frame::Free { order, list })
+                || pfn % (1 << order) != 0
+                || split_pair
+            {
                 wrong = Some(pfn);
             }
         });
         match wrong {
-            Some(pfn) => Err(format!("frame {pfn} is on a list, but is {:?}", self.frame(pfn))),
+            Some(pfn) => Err(format!("frame {pfn} can't be on its list: {:?}", self.frame(pfn))),
             None if counted != self.counters => {
                 Err(format!("counted {counted:?}, kept {:?}", self.counters))
             }
