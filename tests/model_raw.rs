@@ -58,6 +58,32 @@ proptest! {
     }
 }
 
+/// A zone that boosts its watermark less than it should.
+struct Timid;
+
+impl Boot for Timid {
+    fn boot<R>(setup: &Setup, work: impl FnOnce(&mut dyn port::ZoneUnderTest) -> R) -> R {
+        Tested::boot(&Setup { boost_factor: 0, ..setup.clone() }, work)
+    }
+}
+
+/// The comparison finds a zone that decides otherwise, and says at which step.
+#[test]
+fn another_decision_is_found() {
+    let span = (0, 3072);
+    let marks = [100, 125, 150];
+    let setup =
+        Setup { span, present: vec![span], marks, boost_factor: 15_000, ..Setup::default() };
+    let ask = |migratetype| Step::Allocate { order: 3, migratetype, flags: "K", movable: false };
+    let history = [ask(1), Step::Allocate { order: 9, migratetype: 1, flags: "", movable: false }];
+    assert_eq!(compare_history::<Timid>(&setup, &history), Ok(()), "no fallback yet");
+    let mut history =
+        vec![Step::Allocate { order: 10, migratetype: 1, flags: "", movable: true }; 2];
+    history.extend([ask(1), ask(2), ask(1), ask(0)]);
+    let error = compare_history::<Timid>(&setup, &history).expect_err("boosts differ");
+    assert!(error.starts_with("step "), "{error}");
+}
+
 /// Every history of up to six steps on the frames around a pageblock border agrees.
 #[test]
 fn short_histories_agree_around_a_pageblock_border() {
