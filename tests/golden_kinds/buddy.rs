@@ -132,7 +132,7 @@ impl Replay<'_> {
         if line.switch_at(words, 4)? {
             self.zone.set_movable(pfn, order);
         }
-        if flags.contains('H') {
+        if order > 0 && flags.contains('H') {
             self.zone.reserve_highatomic(pfn, order);
         }
         Ok(format!("{pfn} {wake}"))

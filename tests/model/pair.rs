@@ -100,7 +100,7 @@ impl<'z> Pair<'z> {
             self.model.set_movable(pfn, order);
             self.tested.set_movable(pfn, order);
         }
-        if flags.contains('H') {
+        if order > 0 && flags.contains('H') {
             self.model.reserve_highatomic(pfn, order);
             self.tested.reserve_highatomic(pfn, order);
         }
@@ -126,8 +126,8 @@ impl<'z> Pair<'z> {
         self.held.extend((pfn..pfn + (1 << order)).map(|frame| (frame, 0)));
     }
 
-    /// Isolates a pageblock that begins in the zone, unless a free block of the largest order
-    /// covers it: callers split such blocks first.
+    /// Isolates a pageblock that begins in the zone, unless a block of the largest order covers it:
+    /// such blocks have one migratetype, and callers isolate the whole or split it first.
     fn isolate(&mut self, pick: usize) -> Result<(), String> {
         let (start, end) = self.span;
         let first = start.next_multiple_of(PAGEBLOCK);
@@ -136,8 +136,7 @@ impl<'z> Pair<'z> {
             return Ok(());
         }
         let pfn = first + pick as u64 % nr_pageblocks * PAGEBLOCK;
-        let cover = self.model.frame(pfn - pfn % (1 << TOP));
-        if matches!(cover, Frame::Free { order: TOP, .. }) {
+        if self.is_covered(pfn) {
             return Ok(());
         }
         let old = self.model.pageblock_type(pfn);
@@ -148,19 +147,30 @@ impl<'z> Pair<'z> {
         Ok(())
     }
 
+    /// Gives a pageblock back, unless it merged with an isolated neighbour: Linux moves both then,
+    /// and counts the neighbour again later.
     fn unisolate(&mut self, pick: usize) {
         if self.isolated.is_empty() {
             return;
         }
-        let (pfn, old) = self.isolated.remove(pick % self.isolated.len());
-        self.model.unisolate(pfn, old);
-        self.tested.unisolate(pfn, old);
+        let at = pick % self.isolated.len();
+        if !self.is_covered(self.isolated[at].0) {
+            let (pfn, old) = self.isolated.remove(at);
+            self.model.unisolate(pfn, old);
+            self.tested.unisolate(pfn, old);
+        }
+    }
+
+    /// Whether the pageblock is part of a block of the largest order, free or allocated.
+    fn is_covered(&self, pfn: u64) -> bool {
+        let cover = self.model.frame(pfn - pfn % (1 << TOP));
+        matches!(cover, Frame::Free { order: TOP, .. } | Frame::Used { order: TOP })
     }
 
     /// Gives everything back, in an order that depends on nothing but the history.
     pub fn free_all(&mut self) {
-        while !self.isolated.is_empty() {
-            self.unisolate(0);
+        for pick in (0..self.isolated.len()).rev() {
+            self.unisolate(pick);
         }
         while !self.held.is_empty() {
             self.free(self.held.len() / 2);
