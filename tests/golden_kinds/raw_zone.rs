@@ -2,7 +2,7 @@
 
 use crate::port::{Boot, Counters, LETTERS, Setup, Span, ZoneUnderTest, ZoneView};
 use page_alloc::zone::Force;
-use page_alloc::zone::watermark::Watermarks;
+use page_alloc::zone::watermark::setup::Watermarks;
 use page_alloc::{
     AllocFlags, MigrateType, Mobility, Movability, Order, Pages, Pfn, PfnRange, RawZone,
     RawZoneConfig,
