@@ -1,0 +1,145 @@
+//! The golden test: the allocator against recordings of Linux, every result and every state.
+//!
+//! `cargo test --test golden` replays the files of `tests/golden`, or of the directory that
+//! `GOLDEN_DIR` names, plain or gzipped. The kind of a file is its name up to the first `-` or
+//! `.`; `tests/golden/FORMAT.md` describes the kinds. One line a kind tells what was compared;
+//! the first mismatch of each file is shown in full, and the test then fails.
+#![allow(missing_docs, unreachable_pub, reason = "a test")]
+
+#[path = "golden_kinds/files.rs"]
+mod files;
+
+use files::Recording;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// Replays the file of this name and text; returns the number of operations compared.
+type Run = fn(&str, &str) -> Result<u64, String>;
+
+/// The kinds of recordings, and what replays each. `None`: not compared yet.
+const KINDS: [(&str, Option<Run>); 10] = [
+    ("buddy", None),
+    ("walk", None),
+    ("watermarks", None),
+    ("watermarks32", None),
+    ("watermark_ok", None),
+    ("zonelists", None),
+    ("gfp", None),
+    ("extfrag", None),
+    ("pcp", None),
+    ("slowpath", None),
+];
+
+/// Replays run on so many threads.
+const NR_THREADS: usize = 2;
+
+/// What became of one file; `None` for kinds that are not compared.
+type Verdict = Option<Result<u64, String>>;
+
+fn main() -> ExitCode {
+    if std::env::args().any(|argument| argument == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    let started = Instant::now();
+    match recordings() {
+        Ok(recordings) => {
+            let verdicts = replay_all(&recordings);
+            report(&recordings, &verdicts, started)
+        }
+        Err(error) => {
+            println!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The recordings to replay: all of known kinds, and in the default directory of every kind.
+fn recordings() -> Result<Vec<Recording>, String> {
+    let named = std::env::var_os("GOLDEN_DIR").map(PathBuf::from);
+    let directory = named.clone().unwrap_or_else(files::default_directory);
+    let recordings = files::recordings(&directory)?;
+    if recordings.is_empty() {
+        return Err(format!("no recording in {}", directory.display()));
+    }
+    let known = |recording: &&Recording| !KINDS.iter().any(|(kind, _)| recording.kind() == *kind);
+    if let Some(stranger) = recordings.iter().find(known) {
+        return Err(format!("{} is of no known kind", stranger.path.display()));
+    }
+    let missing = KINDS.iter().find(|(kind, _)| recordings.iter().all(|r| r.kind() != *kind));
+    match missing {
+        Some((kind, _)) if named.is_none() => {
+            Err(format!("no recording of kind {kind} in {}", directory.display()))
+        }
+        _ => Ok(recordings),
+    }
+}
+
+/// Replays all recordings, the largest first.
+fn replay_all(recordings: &[Recording]) -> Vec<Verdict> {
+    let mut order: Vec<usize> = (0..recordings.len()).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(recordings[index].size));
+    let next = AtomicUsize::new(0);
+    let verdicts = Mutex::new(vec![None; recordings.len()]);
+    std::thread::scope(|scope| {
+        for _ in 0..NR_THREADS {
+            scope.spawn(|| {
+                while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let verdict = replay(&recordings[index]);
+                    verdicts.lock().expect("no replay panics")[index] = verdict;
+                }
+            });
+        }
+    });
+    verdicts.into_inner().expect("no replay panics")
+}
+
+/// Replays one recording; a panic is a mismatch.
+fn replay(recording: &Recording) -> Verdict {
+    let (_, run) = KINDS.iter().find(|(kind, _)| recording.kind() == *kind)?;
+    let run = (*run)?;
+    let replayed = catch_unwind(AssertUnwindSafe(|| run(&recording.name, &recording.text()?)));
+    Some(replayed.unwrap_or_else(|_| Err("panicked".into())))
+}
+
+/// Prints mismatches, a line a kind, and the summary.
+fn report(recordings: &[Recording], verdicts: &[Verdict], started: Instant) -> ExitCode {
+    for (recording, verdict) in recordings.iter().zip(verdicts) {
+        if let Some(Err(mismatch)) = verdict {
+            println!("{}: {mismatch}", recording.path.display());
+        }
+    }
+    for (kind, run) in KINDS {
+        let of_kind = recordings.iter().zip(verdicts).filter(|(r, _)| r.kind() == kind);
+        let of_kind: Vec<_> = of_kind.map(|(_, verdict)| verdict).collect();
+        if !of_kind.is_empty() {
+            println!("{kind}: {} files, {}", of_kind.len(), outcome(run, &of_kind));
+        }
+    }
+    let failed = verdicts.iter().flatten().filter(|replayed| replayed.is_err()).count();
+    let passed = verdicts.iter().flatten().count() - failed;
+    println!(
+        "\ntest result: {}. {passed} passed; {failed} failed; {} ignored; 0 measured; \
+         0 filtered out; finished in {:.2}s\n",
+        if failed == 0 { "ok" } else { "FAILED" },
+        verdicts.len() - passed - failed,
+        started.elapsed().as_secs_f64(),
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The end of a kind's line.
+fn outcome(run: Option<Run>, verdicts: &[&Verdict]) -> String {
+    if run.is_none() {
+        return "not compared yet".into();
+    }
+    let replayed = || verdicts.iter().filter_map(|verdict| verdict.as_ref());
+    let operations: u64 = replayed().flatten().sum();
+    match replayed().filter(|replayed| replayed.is_err()).count() {
+        0 => format!("{operations} operations, equal"),
+        differ => format!("{operations} operations, {differ} files differ"),
+    }
+}

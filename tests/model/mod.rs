@@ -1,0 +1,13 @@
+//! The naive model of the allocator: the same decisions, made with the dullest data.
+//!
+//! A free list is a `Vec` of frame numbers, a frame is an entry of a table, and every search is
+//! linear. Nothing of the crate is used. `tests/model_golden.rs` proves the model against the
+//! recordings; what it says of histories that nobody recorded then counts as an oracle.
+#![allow(clippy::cast_possible_truncation, reason = "the frames of a test fit any machine")]
+
+mod isolate;
+pub mod pair;
+pub mod port;
+mod rmqueue;
+pub mod walk;
+pub mod zone;
