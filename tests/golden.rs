@@ -6,8 +6,28 @@
 //! the first mismatch of each file is shown in full, and the test then fails.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
+#[path = "golden_kinds/buddy.rs"]
+mod buddy;
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "golden_kinds/common.rs"]
+mod common;
+#[path = "golden_kinds/extfrag.rs"]
+mod extfrag;
 #[path = "golden_kinds/files.rs"]
 mod files;
+#[path = "golden_kinds/gfp.rs"]
+mod gfp;
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "model/port.rs"]
+mod port;
+#[path = "golden_kinds/raw_zone.rs"]
+mod raw_zone;
+#[path = "golden_kinds/watermark_ok.rs"]
+mod watermark_ok;
+#[path = "golden_kinds/watermarks.rs"]
+mod watermarks;
+#[path = "golden_kinds/zonelists.rs"]
+mod zonelists;
 
 use files::Recording;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,14 +42,14 @@ type Run = fn(&str, &str) -> Result<u64, String>;
 
 /// The kinds of recordings, and what replays each. `None`: not compared yet.
 const KINDS: [(&str, Option<Run>); 10] = [
-    ("buddy", None),
+    ("buddy", Some(|_, text| buddy::replay::<raw_zone::RawZones>(text))),
     ("walk", None),
-    ("watermarks", None),
-    ("watermarks32", None),
-    ("watermark_ok", None),
-    ("zonelists", None),
-    ("gfp", None),
-    ("extfrag", None),
+    ("watermarks", Some(watermarks::run)),
+    ("watermarks32", Some(watermarks::run)),
+    ("watermark_ok", Some(watermark_ok::run)),
+    ("zonelists", Some(zonelists::run)),
+    ("gfp", Some(gfp::run)),
+    ("extfrag", Some(extfrag::run)),
     ("pcp", None),
     ("slowpath", None),
 ];

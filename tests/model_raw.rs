@@ -9,16 +9,17 @@ mod common;
 mod exhaustive;
 #[allow(dead_code, reason = "shared with other tests")]
 mod model;
+#[path = "golden_kinds/raw_zone.rs"]
+mod raw_zone;
 #[path = "model_raw/strategy.rs"]
 mod strategy;
 
 use model::pair::{Pair, Step};
 use model::port::{self, Boot, Setup};
-use model::zone::Naive;
 use proptest::prelude::{ProptestConfig, TestCaseError, prop_assert, proptest};
 
 /// The zones under test.
-type Tested = Naive;
+type Tested = raw_zone::RawZones;
 
 /// Takes both zones through a history and compares them after every step, then with everything
 /// given back.

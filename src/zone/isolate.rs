@@ -4,7 +4,7 @@ use super::buddy::FreeTo;
 use super::free_area::ListEnd;
 use super::shared::ZoneMut;
 use crate::memmap::{FrameIdx, FrameKind, FrameState, FreeBlock};
-use crate::{MigrateType, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn, ZoneType};
+use crate::{MigrateType, Order, PAGEBLOCK_ORDER, Pfn, ZoneType};
 use core::fmt;
 
 /// Why a pageblock can't be isolated. Nothing was changed.
