@@ -44,6 +44,9 @@ mod raw_zone;
 
 // Tier 8: looking in.
 pub mod report;
+#[cfg(feature = "std")]
+#[cfg_attr(docsrs, doc(cfg(feature = "std")))]
+pub mod sim;
 
 pub use alloc::{MappedPages, PageAllocator, PagesGuard, Refused};
 pub use alloc_flags::{AllocFlags, WatermarkLevel};

@@ -6,8 +6,10 @@
 
 mod buddyinfo;
 mod pagetypeinfo;
+mod zone_ref;
 mod zoneinfo;
 
 pub use buddyinfo::BuddyInfoRow;
 pub use pagetypeinfo::{CmaColumn, PageBlockRow, PageTypeInfo, PageTypeRow, ZonePageTypes};
+pub use zone_ref::ZoneRef;
 pub use zoneinfo::{DeviceColumn, NumaStat, Pageset, Protection, ZoneInfo, ZonePages};

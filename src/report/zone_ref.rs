@@ -1,0 +1,185 @@
+//! A look at one zone of an allocator.
+
+use crate::alloc::PageAllocator;
+use crate::memmap::Memmap;
+use crate::platform::Platform;
+use crate::reclaim::Reclaim;
+use crate::sync::IrqGuard;
+use crate::trace::Trace;
+use crate::verify::{self, Violation};
+use crate::zone::watermark::ZoneSnapshot;
+use crate::zone::{Zone, ZoneMut};
+use crate::zone_id::ZoneId;
+use crate::{MAX_ORDER, MigrateType, NodeId, Order, Pfn, PfnRange, ZoneType};
+use core::fmt;
+
+/// One zone of an allocator, to look at.
+///
+/// Made by [`PageAllocator::zone`] and [`PageAllocator::zones`]. What it tells may be stale when it
+/// is read, unless nothing else uses the allocator.
+pub struct ZoneRef<'a, P> {
+    zone: &'a Zone,
+    memmap: &'a Memmap,
+    platform: &'a P,
+}
+
+impl<P> Clone for ZoneRef<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for ZoneRef<'_, P> {}
+
+impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
+    /// The zone of that type on that node; `None` if the machine has no such zone, or before
+    /// `init`. A zone without memory is a zone.
+    pub fn zone(&self, node: NodeId, zone: ZoneType) -> Option<ZoneRef<'_, P>> {
+        self.zones().find(|it| it.node() == node && it.zone_type() == zone)
+    }
+
+    /// The zones of all nodes, node by node, from the lowest type up; none before `init`. Zones
+    /// without memory are among them, those of types that the layout lacks are not.
+    pub fn zones(&self) -> impl Iterator<Item = ZoneRef<'_, P>> {
+        let platform = self.platform();
+        self.machine().into_iter().flat_map(move |machine| {
+            let memmap = &machine.memmap;
+            machine.online_zones().map(move |zone| ZoneRef { zone, memmap, platform })
+        })
+    }
+
+    /// Checks every invariant of every zone, frame by frame. Before `init` there is nothing to
+    /// check.
+    ///
+    /// Holds the lock of one zone after the other for as long as it looks at it. Blocks that
+    /// their owners split meanwhile may be reported, so nothing else should use the allocator.
+    ///
+    /// # Errors
+    ///
+    /// The first violation: a defect of this crate, or of code that wrote to its tables.
+    pub fn verify(&self) -> Result<(), Violation> {
+        self.zones().try_for_each(|zone| zone.verify())
+    }
+
+    /// Free frames of all zones, without those of isolated pageblocks.
+    #[doc(alias = "global_zone_page_state")]
+    pub fn nr_free_pages(&self) -> u64 {
+        self.zones().map(|zone| zone.snapshot().free_pages).sum()
+    }
+}
+
+impl<P: Platform> ZoneRef<'_, P> {
+    fn id(&self) -> ZoneId {
+        self.zone.shared.id
+    }
+
+    /// The node.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.id().node()
+    }
+
+    /// The type.
+    #[must_use]
+    pub fn zone_type(&self) -> ZoneType {
+        self.id().zone_type()
+    }
+
+    /// From the first frame to one past the last, holes and frames of other nodes included.
+    #[doc(alias = "spanned_pages")]
+    #[must_use]
+    pub fn span(&self) -> PfnRange {
+        self.zone.shared.span
+    }
+
+    /// Frames that exist.
+    #[must_use]
+    pub fn present_pages(&self) -> u64 {
+        self.zone.shared.present.get()
+    }
+
+    /// Frames that were given to the allocator.
+    #[doc(alias = "zone_managed_pages")]
+    #[must_use]
+    pub fn managed_pages(&self) -> u64 {
+        self.zone.shared.managed.get()
+    }
+
+    /// Managed frames in CMA areas.
+    #[doc(alias = "zone_cma_pages")]
+    #[must_use]
+    pub fn cma_pages(&self) -> u64 {
+        self.zone.shared.cma.get()
+    }
+
+    /// Free frames, watermarks and reserves.
+    #[must_use]
+    pub fn snapshot(&self) -> ZoneSnapshot {
+        self.zone.shared.snapshot()
+    }
+
+    /// Requests served from memory of another migratetype, since `init`.
+    #[must_use]
+    pub fn nr_fallbacks(&self) -> u64 {
+        self.zone.shared.events.fallbacks.get()
+    }
+
+    /// Free blocks of each order.
+    #[must_use]
+    pub fn nr_free(&self) -> [u64; MAX_ORDER] {
+        self.with(|zone| zone.areas.nr_free_by_order())
+    }
+
+    /// Free blocks of each order on the lists of one type. Walks these lists.
+    #[must_use]
+    pub fn nr_free_of(&self, migratetype: MigrateType) -> [u64; MAX_ORDER] {
+        self.with(|zone| Order::ALL.map(|order| zone.blocks(order, migratetype).count() as u64))
+    }
+
+    /// Calls `f` for every free block: order by order, type by type, each list from its head.
+    ///
+    /// The zone is locked meanwhile: `f` must not use the allocator.
+    pub fn for_each_free(&self, mut f: impl FnMut(Order, MigrateType, Pfn)) {
+        self.with(|zone| {
+            for order in Order::ALL {
+                for migratetype in MigrateType::ALL {
+                    for index in zone.blocks(order, migratetype) {
+                        f(order, migratetype, zone.memmap.pfn_of(index));
+                    }
+                }
+            }
+        });
+    }
+
+    /// The migratetype of the pageblock around a frame; `None` where no memory is mapped.
+    #[doc(alias = "get_pageblock_migratetype")]
+    #[must_use]
+    pub fn pageblock_migratetype(&self, pfn: Pfn) -> Option<MigrateType> {
+        self.memmap.index_of(pfn).map(|index| self.memmap.pageblock(index).migratetype())
+    }
+
+    /// Ends the boost of the watermarks: kswapd does that when it has freed as much.
+    pub fn reset_watermark_boost(&self) {
+        self.with(|zone| zone.shared.boost.set(0));
+    }
+
+    /// Checks every invariant of the zone; see [`PageAllocator::verify`].
+    ///
+    /// # Errors
+    ///
+    /// The first violation.
+    pub fn verify(&self) -> Result<(), Violation> {
+        self.with(|zone| verify::zone(zone))
+    }
+
+    fn with<A>(&self, f: impl FnOnce(&mut ZoneMut<'_>) -> A) -> A {
+        let irq = IrqGuard::new(self.platform);
+        self.zone.with(self.memmap, &irq, f)
+    }
+}
+
+impl<P> fmt::Debug for ZoneRef<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ZoneRef").field(&self.zone.shared.id).finish()
+    }
+}

@@ -1,0 +1,218 @@
+//! A simulated machine: host memory lent as physical memory, threads as CPUs.
+
+use super::{Contents, SimConfig, SimKernel, SimTrace};
+use crate::alloc::PageAllocator;
+use crate::boot::{BootReport, InitError, Survey, metadata_bytes};
+use crate::platform::{IrqFlags, Platform};
+use crate::reclaim::Reclaim;
+use crate::trace::Trace;
+use crate::{CpuId, PhysAddr};
+use memmap2::{MmapOptions, MmapRaw};
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::thread;
+
+std::thread_local! {
+    /// The CPU that this thread stands for.
+    static CPU: Cell<CpuId> = const { Cell::new(CpuId::BOOT) };
+    /// How often interrupts were turned off on it and not yet on again.
+    static IRQS_OFF: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The port of a simulated machine.
+///
+/// All of its address space, from 0 to the end of its memory, is reserved in the host's; pages of
+/// it become real when they are written to.
+#[derive(Debug)]
+pub struct SimPlatform {
+    memory: MmapRaw,
+    contents: Contents,
+}
+
+impl SimPlatform {
+    fn new(bytes: u64, contents: Contents) -> Result<Self, SimError> {
+        let bytes = usize::try_from(bytes).map_err(|_| SimError::TooLarge(bytes))?;
+        let memory = MmapOptions::new().len(bytes.max(1)).no_reserve_swap().map_anon();
+        let memory = memory.map_err(|error| SimError::Host(bytes, error))?;
+        Ok(Self { memory: memory.into(), contents })
+    }
+
+    /// Whether the running thread has interrupts off.
+    pub fn irqs_off(&self) -> bool {
+        IRQS_OFF.get() > 0
+    }
+}
+
+// SAFETY: threads that run at the same time have different CPU numbers as long as tests don't give
+// two of them the same (`Sim::run` does not; `on_cpu` says so; the allocator is sound even then, as
+// nothing of it depends on the number yet). There are no interrupt handlers. The whole address
+// space of the machine is one mapping, so pointers into it are valid, contiguous and distinct.
+unsafe impl Platform for SimPlatform {
+    fn irq_save(&self) -> IrqFlags {
+        IrqFlags(IRQS_OFF.replace(IRQS_OFF.get() + 1))
+    }
+
+    unsafe fn irq_restore(&self, flags: IrqFlags) {
+        IRQS_OFF.set(flags.0);
+    }
+
+    fn phys_to_virt(&self, address: PhysAddr) -> *mut u8 {
+        match usize::try_from(address.get()) {
+            Ok(offset) if offset < self.memory.len() => {
+                self.memory.as_mut_ptr().wrapping_add(offset)
+            }
+            _ => std::ptr::null_mut(),
+        }
+    }
+
+    fn cpu_id(&self) -> CpuId {
+        CPU.get()
+    }
+
+    unsafe fn clear_pages(&self, start: PhysAddr, bytes: usize) {
+        if self.contents == Contents::Kept {
+            // SAFETY: the caller owns the frames, which lie in the mapping.
+            unsafe { self.phys_to_virt(start).write_bytes(0, bytes) }
+        }
+    }
+}
+
+/// Why a machine can't be simulated.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SimError {
+    /// The allocator refused the machine.
+    Init(InitError),
+    /// The host can't address so many bytes.
+    TooLarge(u64),
+    /// The host did not reserve so many bytes of address space.
+    Host(usize, io::Error),
+}
+
+impl From<InitError> for SimError {
+    fn from(error: InitError) -> Self {
+        Self::Init(error)
+    }
+}
+
+impl fmt::Display for SimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Init(error) => fmt::Display::fmt(error, f),
+            Self::TooLarge(bytes) => write!(f, "{bytes} bytes of address space are too many"),
+            Self::Host(bytes, error) => write!(f, "{bytes} bytes of address space: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SimError {}
+
+/// A booted machine. It can be used as its [`PageAllocator`].
+#[derive(Debug)]
+pub struct Sim<R = SimKernel, T = SimTrace> {
+    allocator: PageAllocator<SimPlatform, R, T>,
+    report: BootReport,
+    nr_cpus: u32,
+}
+
+impl Sim {
+    /// Boots a machine with a scripted kernel and counting trace points.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be simulated.
+    pub fn boot(config: SimConfig) -> Result<Self, SimError> {
+        Self::boot_with(&config, SimKernel::default(), SimTrace::default())
+    }
+}
+
+impl<R: Reclaim, T: Trace> Sim<R, T> {
+    /// Boots a machine with this kernel and these trace points.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be simulated.
+    pub fn boot_with(config: &SimConfig, reclaim: R, trace: T) -> Result<Self, SimError> {
+        let nr_cpus = u32::try_from(config.cpus.len().max(1)).unwrap_or(u32::MAX);
+        let end = config.with_boot_info(|info| end_of_memory(info))?;
+        let platform = SimPlatform::new(end, config.contents)?;
+        if let Some(dirt) = config.dirt {
+            config.with_boot_info(|info| soil(&platform, info, dirt))?;
+        }
+        let allocator = PageAllocator::with_hooks(platform, reclaim, trace);
+        // SAFETY: the memory is a mapping that the platform, and so the allocator, owns.
+        let report = config.with_boot_info(|info| unsafe { allocator.init(info) })?;
+        Ok(Self { allocator, report, nr_cpus })
+    }
+
+    /// What booting did.
+    pub const fn report(&self) -> &BootReport {
+        &self.report
+    }
+
+    /// The number of CPUs.
+    pub const fn nr_cpus(&self) -> u32 {
+        self.nr_cpus
+    }
+
+    /// Runs `f` on a CPU: in it, this thread stands for that CPU. Two threads must not stand for
+    /// the same CPU at the same time.
+    pub fn on_cpu<A>(&self, cpu: CpuId, f: impl FnOnce() -> A) -> A {
+        let before = CPU.replace(cpu);
+        let result = f();
+        CPU.set(before);
+        result
+    }
+
+    /// Runs `f` on all CPUs at once, each a thread, and waits for them.
+    ///
+    /// # Panics
+    ///
+    /// When `f` does.
+    pub fn run(&self, f: impl Fn(CpuId) + Sync)
+    where
+        R: Sync,
+        T: Sync,
+    {
+        thread::scope(|scope| {
+            for cpu in (0..self.nr_cpus).map(CpuId::new) {
+                let f = &f;
+                scope.spawn(move || {
+                    CPU.set(cpu);
+                    f(cpu);
+                });
+            }
+        });
+    }
+}
+
+impl<R, T> Deref for Sim<R, T> {
+    type Target = PageAllocator<SimPlatform, R, T>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.allocator
+    }
+}
+
+/// One past the last byte of present memory.
+fn end_of_memory(info: &crate::boot::BootInfo<'_>) -> Result<u64, InitError> {
+    let survey = Survey::new(info, SimPlatform::PAGE_SHIFT)?;
+    Ok(survey.frames().end.start_address(SimPlatform::PAGE_SHIFT).get())
+}
+
+/// Fills the place where the tables will be.
+fn soil(
+    platform: &SimPlatform,
+    info: &crate::boot::BootInfo<'_>,
+    dirt: u8,
+) -> Result<(), InitError> {
+    let bytes = metadata_bytes(info, SimPlatform::PAGE_SHIFT)?;
+    let survey = Survey::new(info, SimPlatform::PAGE_SHIFT)?;
+    let place = survey.place_metadata(bytes.div_ceil(1 << SimPlatform::PAGE_SHIFT) as u64)?;
+    let start = platform.phys_to_virt(place.start.start_address(SimPlatform::PAGE_SHIFT));
+    // SAFETY: the place lies in the mapping, and nobody uses it yet.
+    unsafe { start.write_bytes(dirt, bytes) };
+    Ok(())
+}
