@@ -40,6 +40,7 @@ impl SimPlatform {
     }
 
     /// Whether the running thread has interrupts off.
+    #[must_use]
     pub fn irqs_off(&self) -> bool {
         IRQS_OFF.get() > 0
     }
@@ -123,6 +124,7 @@ impl Sim {
     /// # Errors
     ///
     /// Why it can't be simulated.
+    #[expect(clippy::needless_pass_by_value, reason = "made in the call, as a rule")]
     pub fn boot(config: SimConfig) -> Result<Self, SimError> {
         Self::boot_with(&config, SimKernel::default(), SimTrace::default())
     }
@@ -136,7 +138,7 @@ impl<R: Reclaim, T: Trace> Sim<R, T> {
     /// Why it can't be simulated.
     pub fn boot_with(config: &SimConfig, reclaim: R, trace: T) -> Result<Self, SimError> {
         let nr_cpus = u32::try_from(config.cpus.len().max(1)).unwrap_or(u32::MAX);
-        let end = config.with_boot_info(|info| end_of_memory(info))?;
+        let end = config.with_boot_info(end_of_memory)?;
         let platform = SimPlatform::new(end, config.contents)?;
         if let Some(dirt) = config.dirt {
             config.with_boot_info(|info| soil(&platform, info, dirt))?;
