@@ -37,6 +37,11 @@ impl FreeBlock {
 /// else uses the frames; [`get_page`](crate::PageAllocator::get_page) makes a second token for a
 /// second holder.
 ///
+/// # Invariants
+///
+/// The holder has a reference to an allocated block of that order at that index, the index of the
+/// frame in the allocator that made the token.
+///
 /// ```
 /// # fn example(pages: page_alloc::Pages) {
 /// let range = pages.range();

@@ -56,6 +56,14 @@ impl FreeAreas {
     }
 }
 
+/// A list that is dropped would take its blocks off, one by one. Here the frames go with it, and
+/// are not looked at again.
+impl Drop for FreeAreas {
+    fn drop(&mut self) {
+        self.areas.iter_mut().flat_map(|area| &mut area.free_list).for_each(FrameList::fast_clear);
+    }
+}
+
 impl fmt::Debug for FreeAreas {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
@@ -89,6 +97,12 @@ impl<'z> ZoneMut<'z> {
     pub(crate) fn head(&self, order: Order, migratetype: MigrateType) -> Option<FrameIdx> {
         let list = &self.areas.areas[order.index()].free_list[migratetype.index()];
         list.front().get().map(|frame| self.memmap.links().index_of(frame))
+    }
+
+    /// The frame at the tail of a list, without looking at its links.
+    pub(crate) fn tail(&self, order: Order, migratetype: MigrateType) -> Option<FrameIdx> {
+        let list = &self.areas.areas[order.index()].free_list[migratetype.index()];
+        list.back().get().map(|frame| self.memmap.links().index_of(frame))
     }
 
     /// Puts a block on the list of that order and type. The counts of free frames are the caller's.
