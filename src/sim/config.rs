@@ -14,6 +14,8 @@ pub struct SimConfig {
     pub memory_map: Vec<MemoryRegion>,
     /// What is in use at boot.
     pub reservations: Vec<Reservation>,
+    /// CMA areas.
+    pub cma: Vec<Reservation>,
     /// Which memory belongs to which node; empty: one node.
     pub nodes: Vec<NodeRange>,
     /// How far the nodes are from each other, a row for each; may be empty.
@@ -46,6 +48,7 @@ impl SimConfig {
         Self {
             memory_map,
             reservations: Vec::new(),
+            cma: Vec::new(),
             nodes: Vec::new(),
             distances: Vec::new(),
             cpus: Vec::new(),
@@ -73,6 +76,7 @@ impl SimConfig {
         };
         let info = BootInfo::new(&self.memory_map)
             .reservations(&self.reservations)
+            .cma(&self.cma)
             .numa(numa)
             .nr_cpus(u32::try_from(cpus.len()).unwrap_or(u32::MAX))
             .zones(self.zones)
