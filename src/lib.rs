@@ -106,7 +106,9 @@ pub use gfp::{Gfp, UnknownFlag};
 pub use memmap::{Movability, Pages, PagesIter};
 pub use migratetype::{MIGRATE_PCPTYPES, MIGRATE_TYPES, MigrateType, Mobility};
 pub use node_id::{CpuId, MAX_NUMNODES, NodeId, NodeMask};
-pub use order::{MAX_ORDER, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER};
+pub use order::{
+    MAX_ORDER, Order, OrderTooLarge, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER,
+};
 pub use pfn::{Pfn, PfnRange, PhysAddr};
 pub use platform::{IrqFlags, Platform};
 pub use raw_zone::{RawZone, RawZoneConfig, RawZoneError};
