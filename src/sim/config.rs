@@ -28,8 +28,20 @@ pub struct SimConfig {
     pub options: Options<'static>,
     /// Whether zeroed frames are really zeroed.
     pub contents: Contents,
+    /// Where the allocator's tables lie.
+    pub tables: Tables,
     /// What the place of the tables holds before boot; `None`: whatever the host gives.
     pub dirt: Option<u8>,
+}
+
+/// Where the tables of a simulated machine lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tables {
+    /// In the machine's own memory, as a kernel has them.
+    Carved,
+    /// Outside of it: every frame that is free at boot is the allocator's. For comparisons with
+    /// machines whose managed memory is known.
+    Apart,
 }
 
 /// Whether frames have contents.
@@ -55,6 +67,7 @@ impl SimConfig {
             zones: ZoneLayout::X86_64,
             options: Options::DEFAULT,
             contents: Contents::Kept,
+            tables: Tables::Carved,
             dirt: Some(0xa5),
         }
     }

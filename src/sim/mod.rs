@@ -23,7 +23,7 @@ mod kernel;
 mod machine;
 mod trace;
 
-pub use config::{Contents, SimConfig};
+pub use config::{Contents, SimConfig, Tables};
 pub use kernel::SimKernel;
 pub use machine::{Sim, SimError, SimPlatform};
 pub use trace::SimTrace;

@@ -91,6 +91,7 @@ fn zone(line: Line<'_>, words: &[&str], memory: &[(u32, Span)]) -> Result<ZoneSe
         present,
         boost_factor: BOOST_FACTOR,
         marks: setup.zone.marks,
+        all_movable: KINDS[id.1] == "MOVABLE",
         ..Setup::default()
     };
     Ok(setup)
@@ -177,7 +178,7 @@ impl Replay<'_> {
     fn attempt(&mut self, line: Line<'_>, words: &[&str]) -> Result<String, String> {
         let order = line.order_at(words, 2)?;
         let node = line.number_at(words, 3)?;
-        let attempt = Attempt { gfp: words[1], order, node, flags: words[4] };
+        let attempt = Attempt { gfp: words[1], order, node, mask: None, flags: words[4] };
         let outcome = self.machine.attempt(attempt);
         let wakes: Vec<String> = outcome.wakes.iter().map(|&id| Self::name(id)).collect();
         let wakes = if wakes.is_empty() { "-".into() } else { wakes.join(",") };
