@@ -154,10 +154,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// preferred.
     #[inline]
     fn count_foreign(&self, request: &Request<'_>, attempt: &Attempt, zone: &Zone) {
-        if zone.shared.id.node() != attempt.preferred.node() {
-            if let Some(preferred) = request.machine.zone(attempt.preferred) {
-                preferred.shared.events.add_foreign();
-            }
+        if zone.shared.id.node() != attempt.preferred.node()
+            && let Some(preferred) = request.machine.zone(attempt.preferred)
+        {
+            preferred.shared.events.add_foreign();
         }
     }
 

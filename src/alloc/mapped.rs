@@ -26,7 +26,6 @@ impl MappedPages {
     }
 
     /// The block.
-    #[must_use]
     pub const fn pages(&self) -> &Pages {
         &self.pages
     }

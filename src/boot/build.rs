@@ -108,17 +108,7 @@ fn assemble(
     };
     let (layout, online) = (*survey.zones(), plan.online);
     let zones = zones.into_table();
-    let machine = Machine {
-        memmap,
-        nodes,
-        zones,
-        distances,
-        online,
-        cpus,
-        layout,
-        mobility,
-        min_free_kbytes,
-    };
+    let machine = Machine { memmap, nodes, zones, distances, online, cpus, layout, mobility };
     Ok((machine, report))
 }
 

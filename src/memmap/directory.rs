@@ -51,7 +51,7 @@ impl Directory {
         if sections.is_empty() {
             return 0..0;
         }
-        sections.start >> self.leaf_shift..(sections.end - 1 >> self.leaf_shift) + 1
+        sections.start >> self.leaf_shift..((sections.end - 1) >> self.leaf_shift) + 1
     }
 
     pub(crate) fn root_len(&self) -> u64 {

@@ -128,6 +128,8 @@ const MOVABLE: u32 = 1 << 10;
 const PFMEMALLOC: u32 = 1 << 11;
 const ZONE_SHIFT: u32 = 16;
 
+static_assertions::const_assert!(ZONE_SHIFT + ZoneId::BITS <= u32::BITS);
+
 impl FrameState {
     pub(crate) const ABSENT: Self = Self(FrameKind::Absent as u32);
 

@@ -47,7 +47,7 @@ impl FrameIdx {
     /// The frame's place in its section.
     #[inline]
     pub(crate) fn offset(self) -> u32 {
-        self.get() & (1 << SECTION_SHIFT) - 1
+        self.get() & ((1 << SECTION_SHIFT) - 1)
     }
 
     /// The same section, another place in it: the bits of `offset` beyond a section are ignored.

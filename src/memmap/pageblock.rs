@@ -22,6 +22,8 @@ const TYPE_MASK: u32 = 7;
 const MIXED: u32 = 1 << 3;
 const ZONE_SHIFT: u32 = 16;
 
+static_assertions::const_assert!(ZONE_SHIFT + ZoneId::BITS <= u32::BITS);
+
 impl Pageblock {
     /// A pageblock of no zone yet.
     pub(super) const fn new() -> Self {

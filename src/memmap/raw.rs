@@ -236,7 +236,6 @@ impl Memmap {
         let place = pfn.get() >> SECTION_SHIFT;
         let root = self.entry(&self.root, self.directory.root_index(place))?;
         let number = self.leaf(root.load(Ordering::Relaxed), place)?.load(Ordering::Relaxed);
-        #[expect(clippy::cast_possible_truncation, reason = "ten bits")]
         let offset = (pfn.get() & (SECTION_FRAMES - 1)) as u32;
         // INVARIANT: the directory holds numbers of mapped sections only.
         FrameIdx::new(number, offset)

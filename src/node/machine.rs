@@ -22,8 +22,6 @@ pub(crate) struct Machine {
     pub(crate) cpus: Table<NodeId>,
     pub(crate) layout: ZoneLayout,
     pub(crate) mobility: Mobility,
-    /// What all zones together are to keep free, in KiB.
-    pub(crate) min_free_kbytes: u64,
 }
 
 /// The place of a zone in the machine's table.
@@ -64,11 +62,6 @@ impl Machine {
         self.zones.as_slice().iter().filter(|zone| {
             self.online.contains(zone.shared.id.node()) && self.layout.has(zone.shared.zone_type())
         })
-    }
-
-    /// The zones that have memory.
-    pub(crate) fn populated_zones(&self) -> impl Iterator<Item = &Zone> {
-        self.zones.as_slice().iter().filter(|zone| zone.shared.is_populated())
     }
 
     /// The zone of a type on the node of another zone.

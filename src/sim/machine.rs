@@ -38,6 +38,7 @@ impl SimPlatform {
     }
 
     /// Whether the running thread has interrupts off.
+    #[must_use]
     pub fn irqs_off(&self) -> bool {
         IRQS_OFF.get() > 0
     }
@@ -129,6 +130,7 @@ impl Sim {
     /// # Errors
     ///
     /// Why it can't be simulated.
+    #[expect(clippy::needless_pass_by_value, reason = "made in the call, as a rule")]
     pub fn boot(config: SimConfig) -> Result<Self, SimError> {
         Self::boot_with(&config, SimKernel::default(), SimTrace::default())
     }
@@ -142,7 +144,7 @@ impl<R: Reclaim, T: Trace> Sim<R, T> {
     /// Why it can't be simulated.
     pub fn boot_with(config: &SimConfig, reclaim: R, trace: T) -> Result<Self, SimError> {
         let nr_cpus = u32::try_from(config.cpus.len().max(1)).unwrap_or(u32::MAX);
-        let end = config.with_boot_info(|info| end_of_memory(info))?;
+        let end = config.with_boot_info(end_of_memory)?;
         let platform = SimPlatform::new(end, config.contents)?;
         let allocator = PageAllocator::with_hooks(platform, reclaim, trace);
         let (report, tables) = match config.tables {

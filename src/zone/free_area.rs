@@ -121,6 +121,7 @@ impl<'z> ZoneMut<'z> {
     }
 
     /// Takes a block out of its list.
+    #[expect(clippy::needless_pass_by_value, reason = "the proof is used up: lists change")]
     #[inline]
     pub(super) fn remove(&mut self, head: FreeHead) -> FreeBlock {
         let FreeHead { index, order, migratetype } = head;

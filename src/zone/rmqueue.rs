@@ -72,18 +72,17 @@ impl ZoneMut<'_> {
         extfrag: &mut Option<Extfrag>,
     ) -> Option<(FreeBlock, MigrateType)> {
         let cma = flags.contains(AllocFlags::CMA);
-        if cma && self.mostly_cma() {
-            if let Some(found) = self.take(order, MigrateType::Cma) {
-                return Some(found);
-            }
+        if cma
+            && self.mostly_cma()
+            && let Some(found) = self.take(order, MigrateType::Cma)
+        {
+            return Some(found);
         }
         if let Some(found) = self.take(order, migratetype) {
             return Some(found);
         }
-        if cma {
-            if let Some(found) = self.take(order, MigrateType::Cma) {
-                return Some(found);
-            }
+        if cma && let Some(found) = self.take(order, MigrateType::Cma) {
+            return Some(found);
         }
         *extfrag = self.rmqueue_fallback(order, migratetype, flags);
         extfrag.as_ref()?;

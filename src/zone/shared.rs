@@ -81,12 +81,8 @@ impl ZoneShared {
         }
     }
 
-    /// Whether the zone has frames to give (Linux: `populated_zone` is about present ones).
-    #[inline]
-    pub(crate) fn is_managed(&self) -> bool {
-        self.managed.get() != 0
-    }
-
+    /// Whether the zone has memory, given to the allocator or not.
+    #[doc(alias = "populated_zone")]
     pub(crate) fn is_populated(&self) -> bool {
         self.present.get() != 0
     }
