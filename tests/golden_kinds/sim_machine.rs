@@ -5,8 +5,8 @@
 //! of it is set.
 
 use crate::port::{
-    Attempt, BootMachine, Counters, KINDS, MachineSetup, MachineUnderTest, Outcome, Span, ZoneId,
-    ZoneView,
+    Attempt, BootMachine, Counters, KINDS, MachineSetup, MachineUnderTest, Outcome, Setup, Span,
+    ZoneId, ZoneView,
 };
 use crate::raw_zone::{flags_of, number_of};
 use page_alloc::boot::{MemoryKind, MemoryRegion, Movable, NodeRange, Options, Reservation};
@@ -175,6 +175,14 @@ fn wake_of(wake: &KswapdWake) -> ZoneId {
     name_of(wake.node, wake.zone)
 }
 
+fn total(spans: &[Span]) -> u64 {
+    spans.iter().map(|(start, end)| end - start).sum()
+}
+
+fn managed(zone: &Setup) -> u64 {
+    total(&zone.present) - total(&zone.reserved)
+}
+
 /// The zones have the frames, watermarks and reserves of the setup.
 fn check_zones(sim: &Sim, setup: &MachineSetup) {
     let populated = sim.zones().filter(|zone| zone.present_pages() > 0);
@@ -183,11 +191,9 @@ fn check_zones(sim: &Sim, setup: &MachineSetup) {
     for expected in &setup.zones {
         let id = expected.id;
         let zone = sim.zone(node_id(id.0), TYPES[id.1]).expect("it was found");
-        let sum = |spans: &[Span]| spans.iter().map(|(start, end)| end - start).sum::<u64>();
         assert_eq!((zone.span().start.get(), zone.span().end.get()), expected.zone.span, "{id:?}");
-        assert_eq!(zone.present_pages(), sum(&expected.zone.present), "{id:?}");
-        let managed = sum(&expected.zone.present) - sum(&expected.zone.reserved);
-        assert_eq!(zone.managed_pages(), managed, "{id:?}");
+        assert_eq!(zone.present_pages(), total(&expected.zone.present), "{id:?}");
+        assert_eq!(zone.managed_pages(), managed(&expected.zone), "{id:?}");
         let snapshot = zone.snapshot();
         assert_eq!(snapshot.watermark, expected.zone.marks, "{id:?}");
         let reserve = TYPES.map(|higher| snapshot.lowmem_reserve[higher.index()]);
@@ -196,12 +202,17 @@ fn check_zones(sim: &Sim, setup: &MachineSetup) {
 }
 
 /// The zonelists are those of the setup: shown by the zones that single movable frames come from
-/// when a node's requests take all that there is.
-fn check_zonelists(setup: &MachineSetup) {
+/// when a node's requests take all that there is. Zones that were given nothing don't show.
+pub fn check_zonelists(setup: &MachineSetup) {
+    let shown = |id: &ZoneId| {
+        let zone = setup.zones.iter().find(|zone| zone.id == *id);
+        zone.is_some_and(|zone| managed(&zone.zone) > 0)
+    };
     for (node, all) in (0..).zip(&setup.fallback) {
+        let all: Vec<ZoneId> = all.iter().copied().filter(shown).collect();
         let own: Vec<ZoneId> = all.iter().copied().filter(|id| id.0 == node).collect();
         let gfp = Gfp::HIGHUSER_MOVABLE;
-        for (gfp, expected) in [(gfp, all), (gfp | Gfp::THISNODE, &own)] {
+        for (gfp, expected) in [(gfp, &all), (gfp | Gfp::THISNODE, &own)] {
             let sim = Sim::boot(config(setup)).expect("a legal machine");
             assert_eq!(zonelist(&sim, node_id(node), gfp), *expected, "node {node}, {gfp}");
         }
@@ -251,6 +262,21 @@ impl ZoneView for View<'_> {
 
     fn verify(&self) -> Result<(), String> {
         self.0.verify().map_err(|violation| violation.to_string())
+    }
+}
+
+impl Machine {
+    /// A whole request; the flags are not looked at.
+    pub fn request(&mut self, asked: Attempt<'_>) -> Outcome {
+        let (gfp, order) = (gfp_of(asked.gfp), order_of(asked.order));
+        let node = node_id(asked.node);
+        let result = match asked.mask {
+            None => self.sim.alloc_pages_node(Some(node), gfp, order),
+            Some(mask) => {
+                self.sim.alloc_pages_nodemask(gfp, order, node, Some(NodeMask::from_bits(mask)))
+            }
+        };
+        self.outcome(asked.order, result)
     }
 }
 

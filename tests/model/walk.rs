@@ -131,13 +131,18 @@ impl Machine {
             zone: Zone::with_types(&zone.zone, types.clone()),
             lowmem_reserve: zone.lowmem_reserve,
         });
+        let mut places: Vec<Place> = places.collect();
+        for (place, zone) in places.iter_mut().zip(&setup.zones) {
+            place.zone.hand_over_all(&zone.zone);
+        }
         let zonelist =
             |ids: &Vec<ZoneId>| ids.iter().map(|id| place(id).expect("a zone")).collect();
-        Self {
-            nodes: setup.nodes,
-            places: places.collect(),
-            fallback: setup.fallback.iter().map(zonelist).collect(),
-        }
+        Self { nodes: setup.nodes, places, fallback: setup.fallback.iter().map(zonelist).collect() }
+    }
+
+    /// The name of the zone at a place, modulo the places.
+    pub fn zone_at(&self, pick: usize) -> ZoneId {
+        self.places[pick % self.places.len()].id
     }
 
     /// The zone of a frame that is memory.

@@ -90,10 +90,13 @@ pub struct Zone {
 impl Zone {
     /// The zone as boot leaves it.
     pub fn new(setup: &Setup) -> Self {
-        Self::with_types(setup, Types::default())
+        let mut zone = Self::with_types(setup, Types::default());
+        zone.hand_over_all(setup);
+        zone
     }
 
-    /// One of several zones as boot leaves them.
+    /// One of several zones, without memory: all of them set the types of their pageblocks before
+    /// the first is given memory.
     pub fn with_types(setup: &Setup, types: Types) -> Self {
         let mut zone = Self::empty(setup, types);
         for &range in &setup.present {
@@ -101,18 +104,22 @@ impl Zone {
         }
         zone.set_first_types();
         zone.mobility_disabled = setup.mobility_disabled;
+        zone
+    }
+
+    /// Gives the zone its memory.
+    pub fn hand_over_all(&mut self, setup: &Setup) {
         for range in usable(setup) {
             for (pfn, order) in largest_blocks(range) {
-                zone.hand_over(pfn, order, Place::Tail);
+                self.hand_over(pfn, order, Place::Tail);
             }
         }
         for &(start, end) in &setup.cma {
             for pfn in (start..end).step_by(PAGEBLOCK as usize) {
-                zone.set_type(pfn, CMA);
-                zone.hand_over(pfn, PAGEBLOCK_ORDER, Place::ByBuddy);
+                self.set_type(pfn, CMA);
+                self.hand_over(pfn, PAGEBLOCK_ORDER, Place::ByBuddy);
             }
         }
-        zone
     }
 
     fn empty(setup: &Setup, types: Types) -> Self {
