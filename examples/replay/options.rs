@@ -82,6 +82,6 @@ where
 fn cpus(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(cpus @ 1..=MOST_CPUS) => Ok(cpus),
-        _ => Err(format!("not a number from 1 to {MOST_CPUS}")),
+        _ => Err(format!("--cpus takes a number from 1 to {MOST_CPUS}")),
     }
 }
