@@ -1,5 +1,6 @@
 //! What can go wrong in an allocation or a free, told by the state that was found.
 
+use crate::order::OrderTooLarge;
 use crate::{Gfp, Order, Pfn};
 use core::fmt;
 
@@ -49,6 +50,12 @@ impl fmt::Display for AllocError {
 
 impl core::error::Error for AllocError {}
 
+impl From<OrderTooLarge> for AllocError {
+    fn from(OrderTooLarge(number): OrderTooLarge) -> Self {
+        Self::OrderTooLarge(number)
+    }
+}
+
 /// What was found where a block was to be freed. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -94,3 +101,9 @@ impl fmt::Display for FreeError {
 }
 
 impl core::error::Error for FreeError {}
+
+impl From<OrderTooLarge> for FreeError {
+    fn from(OrderTooLarge(number): OrderTooLarge) -> Self {
+        Self::OrderTooLarge(number)
+    }
+}

@@ -1,5 +1,56 @@
 //! The physical page-frame allocator of Linux, for kernels written in Rust.
 //!
+//! [`PageAllocator`] gives a kernel the page allocator of Linux 6.1: NUMA nodes, zones, buddy lists
+//! for each migratetype, watermarks and reserves, zonelists, fallback. It needs no heap, and it
+//! decides exactly as Linux does. What depends on the machine is behind [`Platform`], what depends
+//! on the kernel behind [`Reclaim`], and [`Trace`] watches.
+//!
+//! ```
+//! use page_alloc::sim::{Sim, SimConfig}; // a simulated machine (feature `std`)
+//! use page_alloc::{AllocError, Gfp, Order};
+//!
+//! let sim = Sim::boot(SimConfig::flat(64 << 20))?; // boots a `PageAllocator` on 64 MiB
+//! let free = sim.nr_free_pages();
+//!
+//! let block = sim.alloc_pages(Gfp::KERNEL, Order::O3)?;
+//! assert_eq!(block.range().len(), 8);
+//! assert_eq!(sim.nr_free_pages(), free - 8);
+//! sim.free_pages(block)?;
+//!
+//! assert_eq!(sim.alloc_page(Gfp::DMA | Gfp::DMA32).unwrap_err(), AllocError::IllegalGfp(Gfp::DMA | Gfp::DMA32));
+//! assert_eq!(sim.nr_free_pages(), free);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to begin
+//!
+//! - To port it: [`Platform`], three methods; then [`PageAllocator::init`] with a [`boot::BootInfo`].
+//! - To allocate: [`PageAllocator::alloc_pages`], flags in [`Gfp`]; to free:
+//!   [`PageAllocator::free_pages`]. A block is a [`Pages`] token.
+//! - To look: [`PageAllocator::zones`], [`report`], [`PageAllocator::verify`].
+//! - To test a policy on the host: the module `sim` (feature `std`).
+//! - One zone, a lock of your own: [`RawZone`].
+//!
+//! # Tiers
+//!
+//! | tier | modules |
+//! |---|---|
+//! | 0 words | frame numbers, [`Order`], [`Gfp`], [`MigrateType`], [`ZoneType`], [`NodeId`], errors |
+//! | 1 seams | [`Platform`], [`Reclaim`], [`Trace`] |
+//! | 2 sync | interrupts off, locks, reference counts |
+//! | 3 memmap | frame descriptors, sections, lists, [`Pages`] |
+//! | 4 [`zone`] | free areas, fallback, watermarks, isolation |
+//! | 5 [`node`] | zonelists, the machine |
+//! | 6 [`boot`], [`verify`] | from a memory map to a machine; the invariants |
+//! | 7 [`alloc`] | requests, attempts, slow path, frees |
+//! | 8 [`report`], `sim` | texts of /proc; the simulator |
+//!
+//! # Lock order
+//!
+//! Interrupts off, then one zone. No code takes a second zone's lock, and no hook is called with one
+//! held. Allocation and freeing may be called in interrupt handlers, but not in handlers that can't
+//! be masked.
+//!
 //! # Invariants
 //!
 //! What holds of every zone while nobody holds its lock. Comments cite the numbers, and [`verify`]
@@ -76,7 +127,9 @@ pub use gfp::{Gfp, UnknownFlag};
 pub use memmap::{Movability, Pages, PagesIter};
 pub use migratetype::{MIGRATE_PCPTYPES, MIGRATE_TYPES, MigrateType, Mobility};
 pub use node_id::{CpuId, MAX_NUMNODES, NodeId, NodeMask};
-pub use order::{MAX_ORDER, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER};
+pub use order::{
+    MAX_ORDER, Order, OrderTooLarge, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER,
+};
 pub use pfn::{Pfn, PfnRange, PhysAddr};
 pub use platform::{IrqFlags, Platform};
 pub use raw_zone::{RawZone, RawZoneConfig, RawZoneError};
@@ -84,3 +137,8 @@ pub use reclaim::{Context, KswapdWake, NoReclaim, NodeReclaimed, Reclaim};
 pub use trace::{Extfrag, NoTrace, Trace};
 pub use zone::{Fallback, Force, IsolateError, Takeover};
 pub use zone_type::{MAX_NR_ZONES, ZoneLayout, ZoneType};
+
+/// The programs of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -144,6 +144,37 @@ impl Order {
     }
 }
 
+/// A number that is no order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderTooLarge(pub u32);
+
+impl fmt::Display for OrderTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no order {}", self.0)
+    }
+}
+
+impl core::error::Error for OrderTooLarge {}
+
+/// For orders that come as numbers, from C or from a size.
+///
+/// ```
+/// use page_alloc::{AllocError, Order, OrderTooLarge};
+/// assert_eq!(Order::try_from(3), Ok(Order::O3));
+/// assert_eq!(Order::try_from(11), Err(OrderTooLarge(11)));
+/// fn pages(order: u32) -> Result<u64, AllocError> {
+///     Ok(Order::try_from(order)?.nr_pages())
+/// }
+/// assert_eq!(pages(99), Err(AllocError::OrderTooLarge(99)));
+/// ```
+impl TryFrom<u32> for Order {
+    type Error = OrderTooLarge;
+
+    fn try_from(number: u32) -> Result<Self, OrderTooLarge> {
+        Self::new(number).ok_or(OrderTooLarge(number))
+    }
+}
+
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.get(), f)

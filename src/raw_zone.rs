@@ -98,7 +98,8 @@ impl core::error::Error for RawZoneError {}
 /// use page_alloc::{AllocFlags, MigrateType, Order, Pfn, PfnRange, RawZone, RawZoneConfig};
 ///
 /// let span = PfnRange::new(Pfn::new(0x1000), Pfn::new(0x2000)); // 16 MiB at 16 MiB
-/// let config = RawZoneConfig::new(span, &[span]);
+/// let present = [span];
+/// let config = RawZoneConfig::new(span, &present);
 /// let mut memory = vec![0; RawZone::metadata_bytes(&config)?];
 /// let mut zone = RawZone::new(&mut memory, &config)?;
 ///

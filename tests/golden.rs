@@ -8,9 +8,6 @@
 
 #[path = "golden_kinds/buddy.rs"]
 mod buddy;
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "golden_kinds/common.rs"]
-mod common;
 #[path = "golden_kinds/extfrag.rs"]
 mod extfrag;
 #[path = "golden_kinds/files.rs"]
@@ -22,6 +19,14 @@ mod gfp;
 mod port;
 #[path = "golden_kinds/raw_zone.rs"]
 mod raw_zone;
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "golden_kinds/recording.rs"]
+mod recording;
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "golden_kinds/sim_machine.rs"]
+mod sim_machine;
+#[path = "golden_kinds/walk.rs"]
+mod walk;
 #[path = "golden_kinds/watermark_ok.rs"]
 mod watermark_ok;
 #[path = "golden_kinds/watermarks.rs"]
@@ -43,7 +48,7 @@ type Run = fn(&str, &str) -> Result<u64, String>;
 /// The kinds of recordings, and what replays each. `None`: not compared yet.
 const KINDS: [(&str, Option<Run>); 10] = [
     ("buddy", Some(|_, text| buddy::replay::<raw_zone::RawZones>(text))),
-    ("walk", None),
+    ("walk", Some(|_, text| walk::replay::<sim_machine::Sims>(text))),
     ("watermarks", Some(watermarks::run)),
     ("watermarks32", Some(watermarks::run)),
     ("watermark_ok", Some(watermark_ok::run)),

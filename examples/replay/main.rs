@@ -5,23 +5,23 @@
 //! ```
 
 mod machine;
-mod map;
 mod options;
 mod replayer;
+mod state;
 mod summary;
 mod trace;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use machine::PageCounter;
-use map::Map;
+use machine::SimMachine;
 use options::{Command, Options, Output};
-use replayer::Replayer;
+use page_alloc::Gfp;
+use page_alloc::sim::MapFile;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use summary::{Input, Summary, Verdict};
+use summary::Summary;
 use trace::Trace;
 
 fn main() -> ExitCode {
@@ -39,12 +39,13 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         }
         Command::Replay(options) => options,
     };
-    let map = read_map(&options.map).map_err(in_file(&options.map))?;
-    let trace = read_trace(&options.trace).map_err(in_file(&options.trace))?;
-    let summary = replay(&map, &trace, options.cpus);
-    print(&options, &map, &trace, &summary)?;
-    let broken = matches!(summary.verify, Verdict::Broken(_));
-    Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let machine = boot(&options).map_err(in_file(&options.map))?;
+    let (trace, gfps) = read_trace(&options.trace).map_err(in_file(&options.trace))?;
+    let bar = progress_bar(trace.events.len());
+    let summary = Summary::replay(machine, &trace, &gfps, |events| bar.set_position(events));
+    bar.finish_and_clear();
+    print(&summary, options.output)?;
+    Ok(if summary.is_right() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Puts the name of the file before an error.
@@ -52,31 +53,16 @@ fn in_file(path: &Path) -> impl FnOnce(Box<dyn Error>) -> String {
     move |error| format!("{}: {error}", path.display())
 }
 
-fn read_map(path: &Path) -> Result<Map, Box<dyn Error>> {
-    Ok(fs::read_to_string(path)?.parse()?)
+fn boot(options: &Options) -> Result<SimMachine, Box<dyn Error>> {
+    let map: MapFile = fs::read_to_string(&options.map)?.parse()?;
+    Ok(SimMachine::boot(map.to_config(options.cpus))?)
 }
 
-fn read_trace(path: &Path) -> Result<Trace, Box<dyn Error>> {
-    Ok(Trace::read(File::open(path)?)?)
-}
-
-fn replay(map: &Map, trace: &Trace, cpus: u32) -> Summary {
-    let mut machine = PageCounter::new(map);
-    let free_pages_start = machine.free_pages();
-    let gfps = vec![(); trace.gfps.len()];
-    let bar = progress_bar(trace.events.len());
-    let mut replayer = Replayer::new(&mut machine, &gfps, cpus);
-    let elapsed = replayer.play(trace, |events| bar.set_position(events));
-    bar.finish_and_clear();
-    let counts = replayer.finish();
-    Summary {
-        counts,
-        fallbacks: machine.fallbacks(),
-        free_pages_start,
-        free_pages_end: machine.free_pages(),
-        elapsed,
-        verify: machine.verify(),
-    }
+/// A trace, and the flags of its requests.
+fn read_trace(path: &Path) -> Result<(Trace, Vec<Gfp>), Box<dyn Error>> {
+    let trace = Trace::read(File::open(path)?)?;
+    let gfps = machine::playable(&trace.gfps).map_err(|unknown| unknown.to_string())?;
+    Ok((trace, gfps))
 }
 
 /// A bar on standard error if that is a terminal.
@@ -89,12 +75,10 @@ fn progress_bar(events: usize) -> ProgressBar {
     style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
 }
 
-fn print(options: &Options, map: &Map, trace: &Trace, summary: &Summary) -> io::Result<()> {
+fn print(summary: &Summary<'_>, output: Output) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    match options.output {
+    match output {
         Output::Json => writeln!(out, "{}", summary.to_json()),
-        Output::Tables => {
-            write!(out, "{}{summary}", Input { map, trace, cpus: options.cpus })
-        }
+        Output::Tables => write!(out, "{summary}"),
     }
 }

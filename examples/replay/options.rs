@@ -14,8 +14,10 @@ Usage: replay [OPTIONS]
   --json        print one JSON object, no tables
   --help        print this
 
-Exit status: 0 when the trace was played, 1 when the allocator's state is wrong after it,
-2 for a file or an option that can't be used.
+The machine reclaims nothing: what does not fit into its memory fails, and is counted.
+
+Exit status: 0 when the trace was played, 1 when the allocator's state is wrong after it or pages
+are lost, 2 for a file or an option that can't be used.
 ";
 
 /// The most CPUs that can be asked for.
@@ -80,6 +82,6 @@ where
 fn cpus(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(cpus @ 1..=MOST_CPUS) => Ok(cpus),
-        _ => Err(format!("not a number from 1 to {MOST_CPUS}")),
+        _ => Err(format!("--cpus takes a number from 1 to {MOST_CPUS}")),
     }
 }

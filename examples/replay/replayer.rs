@@ -26,7 +26,8 @@ pub(crate) trait Machine {
     fn free(&mut self, cpu: CpuId, block: Self::Block);
 
     /// Makes two blocks of half the size out of one of order 1 or more; the lower half first.
-    fn split(&mut self, block: Self::Block) -> [Self::Block; 2];
+    /// `None`: it could not, and the block is lost.
+    fn split(&mut self, block: Self::Block) -> Option<[Self::Block; 2]>;
 }
 
 /// What was played.
@@ -82,8 +83,9 @@ pub(crate) struct Replayer<'a, M: Machine> {
     machine: &'a mut M,
     /// The flags that the trace's indices stand for.
     gfps: &'a [M::Gfp],
-    /// The number of CPUs of the machine; those of the trace are dealt out to them.
-    cpus: u32,
+    /// The CPU of the machine that stands for each one of the trace.
+    cpus: [CpuId; 256],
+    /// The allocations of the trace, by place.
     live: Vec<Live<M::Block>>,
     parts: BTreeMap<u32, Vec<Part<M::Block>>>,
     counts: Counts,
@@ -93,14 +95,18 @@ impl<'a, M: Machine> Replayer<'a, M> {
     /// A replayer for a machine with `cpus` CPUs (at least one is assumed). `gfps` has the flags of
     /// [`Trace::gfps`], in their order.
     pub(crate) fn new(machine: &'a mut M, gfps: &'a [M::Gfp], cpus: u32) -> Self {
-        let counts = Counts::default();
-        let (live, parts) = (Vec::new(), BTreeMap::new());
-        Self { machine, gfps, cpus: cpus.max(1), live, parts, counts }
+        let mut in_turn = (0..cpus.max(1)).cycle();
+        let cpus = std::array::from_fn(|_| in_turn.next().map_or(CpuId::BOOT, CpuId::new));
+        let (live, parts, counts) = (Vec::new(), BTreeMap::new(), Counts::default());
+        Self { machine, gfps, cpus, live, parts, counts }
     }
 
     /// Plays the events, and tells now and then how many are done. Gives the time it took.
+    ///
+    /// The book is laid out before the clock starts, so that its pages are real. Only partial frees
+    /// make it grow.
     pub(crate) fn play(&mut self, trace: &Trace, mut progress: impl FnMut(u64)) -> Duration {
-        self.live.reserve(trace.events.len());
+        self.live.extend((0..trace.places).map(|_| Live::Nothing));
         let start = Instant::now();
         for events in trace.events.chunks(STRIDE) {
             events.iter().for_each(|event| self.step(*event));
@@ -109,49 +115,62 @@ impl<'a, M: Machine> Replayer<'a, M> {
         start.elapsed()
     }
 
-    /// Frees what the trace left, from the oldest, on the first CPU.
+    /// The machine as it is now.
+    pub(crate) fn machine(&self) -> &M {
+        self.machine
+    }
+
+    /// Frees what the trace left, place by place, on the first CPU.
     pub(crate) fn finish(mut self) -> Counts {
-        for id in 0..u32::try_from(self.live.len()).unwrap_or(u32::MAX) {
-            self.counts.left += u64::from(self.free_whole(CpuId::BOOT, id));
+        for place in 0..u32::try_from(self.live.len()).unwrap_or(u32::MAX) {
+            self.counts.left += u64::from(self.free_whole(CpuId::BOOT, place));
         }
         self.counts
     }
 
+    #[inline]
     fn step(&mut self, event: Event) {
         self.counts.events += 1;
         match event {
-            Event::Alloc { order, cpu, gfp } => self.alloc(self.cpu(cpu), gfp, order),
-            Event::Free { id, cpu } => {
-                let freed = self.free_whole(self.cpu(cpu), id);
+            Event::Alloc { place, order, cpu, gfp } => {
+                self.alloc(self.cpu(cpu), place, gfp, order);
+            }
+            Event::Free { place, cpu } => {
+                let freed = self.free_whole(self.cpu(cpu), place);
                 self.counts.frees += u64::from(freed);
                 self.counts.skipped += u64::from(!freed);
             }
-            Event::FreePart { id, offset, order, cpu } => {
-                let freed = self.free_part(self.cpu(cpu), id, u64::from(offset), order);
+            Event::FreePart { place, offset, order, cpu } => {
+                let freed = self.free_part(self.cpu(cpu), place, u64::from(offset), order);
                 self.counts.partial_frees += u64::from(freed);
                 self.counts.skipped += u64::from(!freed);
             }
         }
     }
 
+    #[inline]
     fn cpu(&self, cpu: u8) -> CpuId {
-        CpuId::new(u32::from(cpu) % self.cpus)
+        self.cpus[usize::from(cpu)]
     }
 
-    fn alloc(&mut self, cpu: CpuId, gfp: u8, order: Order) {
+    #[inline]
+    fn alloc(&mut self, cpu: CpuId, place: u32, gfp: u8, order: Order) {
         let block = self.machine.alloc(cpu, self.gfps[usize::from(gfp)], order);
         self.counts.allocations += 1;
         self.counts.failed += u64::from(block.is_none());
-        self.live.push(block.map_or(Live::Nothing, |block| Live::Whole(order, block)));
+        if let Some(block) = block {
+            self.live[place as usize] = Live::Whole(order, block);
+        }
     }
 
     /// Frees what is left of an allocation; tells whether there was anything.
-    fn free_whole(&mut self, cpu: CpuId, id: u32) -> bool {
-        match std::mem::replace(&mut self.live[id as usize], Live::Nothing) {
+    #[inline]
+    fn free_whole(&mut self, cpu: CpuId, place: u32) -> bool {
+        match std::mem::replace(&mut self.live[place as usize], Live::Nothing) {
             Live::Nothing => return false,
             Live::Whole(_, block) => self.machine.free(cpu, block),
             Live::Parts => {
-                for part in self.parts.remove(&id).into_iter().flatten() {
+                for part in self.parts.remove(&place).into_iter().flatten() {
                     self.machine.free(cpu, part.block);
                 }
             }
@@ -160,12 +179,12 @@ impl<'a, M: Machine> Replayer<'a, M> {
     }
 
     /// Frees a part of an allocation; tells whether there was anything.
-    fn free_part(&mut self, cpu: CpuId, id: u32, offset: u64, order: Order) -> bool {
-        let live = std::mem::replace(&mut self.live[id as usize], Live::Parts);
+    fn free_part(&mut self, cpu: CpuId, place: u32, offset: u64, order: Order) -> bool {
+        let live = std::mem::replace(&mut self.live[place as usize], Live::Parts);
         let mut parts = match live {
             Live::Nothing => Vec::new(),
             Live::Whole(order, block) => vec![Part { offset: 0, order, block }],
-            Live::Parts => self.parts.remove(&id).unwrap_or_default(),
+            Live::Parts => self.parts.remove(&place).unwrap_or_default(),
         };
         if let Some(index) = parts.iter().position(|part| part.contains(offset, order)) {
             self.split_down(&mut parts, index, offset, order);
@@ -176,9 +195,9 @@ impl<'a, M: Machine> Replayer<'a, M> {
         within.into_iter().for_each(|part| self.machine.free(cpu, part.block));
         let freed = rest.len() < all;
         if rest.is_empty() {
-            self.live[id as usize] = Live::Nothing;
+            self.live[place as usize] = Live::Nothing;
         } else {
-            self.parts.insert(id, rest);
+            self.parts.insert(place, rest);
         }
         freed
     }
@@ -193,7 +212,7 @@ impl<'a, M: Machine> Replayer<'a, M> {
     ) {
         while let Some(half) = parts[index].order.below().filter(|_| parts[index].order > order) {
             let part = parts.remove(index);
-            let [low, high] = self.machine.split(part.block);
+            let Some([low, high]) = self.machine.split(part.block) else { return };
             let middle = part.offset + half.nr_pages();
             parts.insert(index, Part { offset: middle, order: half, block: high });
             parts.insert(index, Part { offset: part.offset, order: half, block: low });

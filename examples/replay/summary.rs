@@ -1,57 +1,83 @@
 //! What came out of a replay, as tables and as JSON.
 
-use crate::map::Map;
-use crate::replayer::Counts;
-use crate::trace::Trace;
+use crate::machine::{ByTypeAndOrder, Fallbacks, SimMachine};
+use crate::replayer::{Counts, Replayer};
+use crate::state::MachineState;
+use crate::trace::{Event, Trace};
+use page_alloc::{Gfp, MigrateType, Order};
 use serde_json::{Value, json};
 use std::fmt;
 use std::time::Duration;
 
-/// What the allocator's own check said after the replay.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "the page counter has nothing to check")]
-pub(crate) enum Verdict {
-    /// Every invariant holds.
-    Ok,
-    /// The first breach found.
-    Broken(String),
-    /// The machine has no check.
-    Unchecked,
+/// The results of a replay.
+pub(crate) struct Summary<'a> {
+    pub(crate) machine: SimMachine,
+    pub(crate) trace: &'a Trace,
+    pub(crate) counts: Counts,
+    /// Requests of the trace.
+    pub(crate) asked: ByTypeAndOrder,
+    /// The zones before the first event.
+    pub(crate) boot: MachineState,
+    /// The zones after the last one, with what the trace leaves allocated.
+    pub(crate) after: MachineState,
+    /// The zones when all is freed again.
+    pub(crate) end: MachineState,
+    /// The time of the events, reading and the last frees left aside.
+    pub(crate) elapsed: Duration,
+    /// `ok`, or what is wrong.
+    pub(crate) verify: String,
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Ok => "ok",
-            Self::Broken(breach) => breach,
-            Self::Unchecked => "unchecked",
-        })
+impl<'a> Summary<'a> {
+    /// Plays a trace on a machine, and tells now and then how many events are done. `gfps` has the
+    /// flags of [`Trace::gfps`], in their order.
+    pub(crate) fn replay(
+        mut machine: SimMachine,
+        trace: &'a Trace,
+        gfps: &[Gfp],
+        progress: impl FnMut(u64),
+    ) -> Self {
+        let boot = machine.state();
+        let cpus = machine.sim().nr_cpus();
+        let mut replayer = Replayer::new(&mut machine, gfps, cpus);
+        let elapsed = replayer.play(trace, progress);
+        let after = replayer.machine().state();
+        let counts = replayer.finish();
+        let (end, verify) = (machine.state(), machine.verify());
+        let asked = asked(&machine, trace, gfps);
+        Self { machine, trace, counts, asked, boot, after, end, elapsed, verify }
     }
 }
 
-/// The results of a replay.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Summary {
-    pub(crate) counts: Counts,
-    /// Blocks that were taken from the lists of another migratetype.
-    pub(crate) fallbacks: u64,
-    /// Free pages of the machine before the first event.
-    pub(crate) free_pages_start: u64,
-    /// The same when all is freed again.
-    pub(crate) free_pages_end: u64,
-    /// The time of the events, reading and the last frees left aside.
-    pub(crate) elapsed: Duration,
-    pub(crate) verify: Verdict,
+/// The requests of a trace by type and order.
+fn asked(machine: &SimMachine, trace: &Trace, gfps: &[Gfp]) -> ByTypeAndOrder {
+    let mut asked = ByTypeAndOrder::default();
+    for event in &trace.events {
+        if let Event::Alloc { order, gfp, .. } = event {
+            let migratetype = machine.migratetype(gfps[usize::from(*gfp)]);
+            asked[migratetype.index()][order.index()] += 1;
+        }
+    }
+    asked
 }
 
-impl Summary {
+impl Summary<'_> {
+    /// Whether the allocator is as it must be.
+    pub(crate) fn is_right(&self) -> bool {
+        self.verify == "ok" && self.boot.free_pages() == self.end.free_pages()
+    }
+
+    fn fallbacks(&self) -> &Fallbacks {
+        self.machine.sim().trace()
+    }
+
     /// The time of an event, on average, in tenths of a nanosecond.
     fn tenths_per_event(&self) -> u128 {
         self.elapsed.as_nanos() * 10 / u128::from(self.counts.events.max(1))
     }
 
     /// The time of an event, on average, in nanoseconds.
-    pub(crate) fn ns_per_event(&self) -> f64 {
+    fn ns_per_event(&self) -> f64 {
         f64::from(u32::try_from(self.tenths_per_event()).unwrap_or(u32::MAX)) / 10.0
     }
 
@@ -66,58 +92,110 @@ impl Summary {
             "partial_frees": counts.partial_frees,
             "skipped_frees": counts.skipped,
             "freed_at_end": counts.left,
-            "fallbacks": self.fallbacks,
-            "free_pages_start": self.free_pages_start,
-            "free_pages_end": self.free_pages_end,
+            "fallbacks": self.fallbacks().total(),
+            "steals": self.fallbacks().steals(),
+            "free_pages_start": self.boot.free_pages(),
+            "free_pages_end": self.end.free_pages(),
+            "blocks_as_at_boot": self.end.other_blocks(&self.boot).is_empty(),
             "ns_per_event": self.ns_per_event(),
-            "verify": self.verify.to_string(),
+            "verify": self.verify,
         })
     }
-}
 
-/// The table of the results.
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt_machine(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sim = self.machine.sim();
+        let report = sim.report();
+        writeln!(f, "machine")?;
+        number(f, "CPUs", u64::from(sim.nr_cpus()))?;
+        number(f, "nodes", u64::from(report.nodes.len()))?;
+        number(f, "present pages", report.present_pages)?;
+        number(f, "managed pages", report.managed_pages)?;
+        number(f, "KiB of tables", report.metadata_bytes as u64 >> 10)?;
+        number(f, "min_free_kbytes", report.min_free_kbytes)?;
+        write!(f, "\n{}", self.boot.sizes())?;
+        writeln!(f, "\ntrace")?;
+        number(f, "events", self.trace.events.len() as u64)?;
+        number(f, "CPUs", u64::from(self.trace.cpus))?;
+        number(f, "sets of flags", self.trace.gfps.len() as u64)
+    }
+
+    fn fmt_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Counts { events, allocations, failed, frees, partial_frees, skipped, left } =
             self.counts;
-        writeln!(f, "replay")?;
-        for (name, count) in [
-            ("events", events),
-            ("allocations", allocations),
-            ("of them failed", failed),
-            ("frees", frees),
-            ("partial frees", partial_frees),
-            ("frees of failed ones", skipped),
-            ("freed after the trace", left),
-            ("fallbacks", self.fallbacks),
-            ("free pages before", self.free_pages_start),
-            ("free pages after", self.free_pages_end),
-        ] {
-            writeln!(f, "  {name:<22} {count:>10}")?;
+        writeln!(f, "\nreplay")?;
+        number(f, "events", events)?;
+        number(f, "allocations", allocations)?;
+        number(f, "of them failed", failed)?;
+        number(f, "frees", frees)?;
+        number(f, "partial frees", partial_frees)?;
+        number(f, "frees of failed ones", skipped)?;
+        number(f, "freed after the trace", left)?;
+        number(f, "fallbacks", self.fallbacks().total())?;
+        number(f, "with their pageblock", self.fallbacks().steals())
+    }
+
+    /// How many requests were served from memory of another type.
+    fn fmt_fallbacks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for from in MigrateType::ALL {
+            for to in MigrateType::ALL {
+                match self.fallbacks().count(from, to) {
+                    0 => {}
+                    count => writeln!(f, "  {to} from {from}: {count}")?,
+                }
+            }
         }
-        writeln!(f, "  {:<22} {:>10.1}", "ns per event", self.ns_per_event())?;
-        writeln!(f, "  {:<22} {:>10}", "verify", self.verify)
+        Ok(())
+    }
+
+    fn fmt_end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (start, end) = (self.boot.free_pages(), self.end.free_pages());
+        writeln!(f, "free pages: {start} at boot, {end} when all is freed")?;
+        match &self.end.other_blocks(&self.boot)[..] {
+            [] => writeln!(f, "blocks: every zone has its blocks of boot, order by order")?,
+            zones => writeln!(f, "blocks that differ from boot:\n{}", zones.join("\n"))?,
+        }
+        match &self.end.other_types(&self.boot)[..] {
+            [] => Ok(()),
+            zones => writeln!(f, "free pages that changed their type:\n{}", zones.join("\n")),
+        }
     }
 }
 
-/// The table of what is played, and on what.
-pub(crate) struct Input<'a> {
-    pub(crate) map: &'a Map,
-    pub(crate) trace: &'a Trace,
-    /// CPUs of the machine.
-    pub(crate) cpus: u32,
-}
-
-impl fmt::Display for Input<'_> {
+/// The tables, from the machine to the end of the replay.
+impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes: u128 = self.map.usable().map(|r| u128::from(r.end - r.start)).sum();
-        writeln!(f, "machine")?;
-        writeln!(f, "  {:<22} {:>10}", "CPUs", self.cpus)?;
-        writeln!(f, "  {:<22} {:>10}", "usable MiB", bytes >> 20)?;
-        writeln!(f, "  {:<22} {:>10}", "ranges", self.map.usable().count())?;
-        writeln!(f, "trace")?;
-        writeln!(f, "  {:<22} {:>10}", "events", self.trace.events.len())?;
-        writeln!(f, "  {:<22} {:>10}", "CPUs", self.trace.cpus)?;
-        writeln!(f, "  {:<22} {:>10}", "sets of flags", self.trace.gfps.len())
+        self.fmt_machine(f)?;
+        write!(f, "\nzones at boot, in pages\n{}", self.boot.pages())?;
+        write!(f, "\nzones after the trace, in pages\n{}", self.after.pages())?;
+        write!(f, "\nbuddyinfo at boot\n{}", self.boot.buddyinfo())?;
+        write!(f, "\nbuddyinfo after the trace\n{}", self.after.buddyinfo())?;
+        write!(f, "\nallocations by order\n{}", by_order(&self.asked))?;
+        if self.counts.failed > 0 {
+            write!(f, "\nfailed, by order\n{}", by_order(self.machine.failed()))?;
+        }
+        self.fmt_counts(f)?;
+        self.fmt_fallbacks(f)?;
+        writeln!(f, "  {:<22} {:>10.1}\n", "ns per event", self.ns_per_event())?;
+        self.fmt_end(f)?;
+        writeln!(f, "verify: {}", self.verify)
     }
+}
+
+fn number(f: &mut fmt::Formatter<'_>, name: &str, number: u64) -> fmt::Result {
+    writeln!(f, "  {name:<22} {number:>10}")
+}
+
+/// A row for each type that has any.
+fn by_order(counts: &ByTypeAndOrder) -> impl fmt::Display {
+    fmt::from_fn(move |f| {
+        write!(f, "  {:<11}", "")?;
+        Order::ALL.iter().try_for_each(|order| write!(f, " {order:>8}"))?;
+        for (migratetype, row) in MigrateType::ALL.iter().zip(counts) {
+            if row.iter().any(|count| *count > 0) {
+                write!(f, "\n  {migratetype:<11}")?;
+                row.iter().try_for_each(|count| write!(f, " {count:>8}"))?;
+            }
+        }
+        writeln!(f)
+    })
 }

@@ -13,7 +13,9 @@
 //! middle, and a later part may cover what earlier ones would have split, so long as none of its
 //! frames is gone. When the last frame goes, the allocation is gone, and a kind 1 for it is refused.
 //!
-//! A loaded trace keeps all of this: what replays it need not check again.
+//! A loaded trace keeps all of this: what replays it need not check again. It does not know an
+//! allocation by its number in the file, but by a place: the number of one that is gone is taken
+//! again, so a book of the live ones is small (209,325 frames of that trace are live at most).
 
 use flate2::read::GzDecoder;
 use page_alloc::Order;
@@ -33,15 +35,16 @@ const MOST_EVENTS: u64 = 1 << 28;
 /// The most CPUs, and the most different sets of flags: a record has a byte for each.
 const MOST_NAMED: usize = 256;
 
-/// What happened. Allocations are numbered by their order in the trace, from 0.
+/// What happened. An allocation has its place, below [`Trace::places`], until its last frame is
+/// freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The next allocation.
-    Alloc { order: Order, cpu: u8, gfp: u8 },
+    Alloc { place: u32, order: Order, cpu: u8, gfp: u8 },
     /// What is left of an allocation is freed.
-    Free { id: u32, cpu: u8 },
+    Free { place: u32, cpu: u8 },
     /// A block of an allocation is freed: of this order, at this frame of it.
-    FreePart { id: u32, offset: u16, order: Order, cpu: u8 },
+    FreePart { place: u32, offset: u16, order: Order, cpu: u8 },
 }
 
 /// A trace whose records make sense.
@@ -53,6 +56,8 @@ pub(crate) struct Trace {
     pub(crate) gfps: Vec<String>,
     /// The events, in time order.
     pub(crate) events: Vec<Event>,
+    /// The most allocations that are live at once.
+    pub(crate) places: u32,
 }
 
 /// Why a trace can't be used.
@@ -158,7 +163,7 @@ impl Trace {
             trace.events.push(checker.check(record).map_err(fault)?);
         }
         match input.fill_buf().map_err(TraceError::Io)? {
-            [] => Ok(trace),
+            [] => Ok(Self { places: checker.places, ..trace }),
             _ => Err(TraceError::Trailing),
         }
     }
@@ -259,9 +264,10 @@ fn read_pair(input: &mut impl Read) -> io::Result<(u32, u32)> {
 /// What is known of an allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    Whole(Order),
-    /// Some frames are gone; [`Checker::gone`] says which.
-    Parts(Order),
+    /// At a place.
+    Whole(u32, Order),
+    /// At a place, and some frames are gone; [`Checker::gone`] says which.
+    Parts(u32, Order),
     Gone,
 }
 
@@ -272,6 +278,10 @@ type FrameBits = [u64; 1 << (Order::MAX as u32 - 6)];
 #[derive(Default)]
 struct Checker {
     states: Vec<State>,
+    /// Places that were taken.
+    places: u32,
+    /// Those of them that are free again, the last one on top.
+    free_places: Vec<u32>,
     /// The freed frames of the allocations that are [`State::Parts`].
     gone: BTreeMap<u32, FrameBits>,
 }
@@ -292,37 +302,44 @@ impl Checker {
         if record.id != expected {
             return Err(Fault::OutOfTurn { id: record.id, expected });
         }
-        self.states.push(State::Whole(order));
-        Ok(Event::Alloc { order, cpu: record.cpu, gfp: record.gfp })
+        let place = self.free_places.pop().unwrap_or_else(|| {
+            self.places += 1;
+            self.places - 1
+        });
+        self.states.push(State::Whole(place, order));
+        Ok(Event::Alloc { place, order, cpu: record.cpu, gfp: record.gfp })
     }
 
-    /// The state of an allocation that has frames left.
-    fn state(&mut self, id: u32) -> Result<&mut State, Fault> {
-        match self.states.get_mut(id as usize) {
+    /// The place and the order of an allocation that has frames left, and whether all are.
+    fn live(&self, id: u32) -> Result<(u32, Order, bool), Fault> {
+        match self.states.get(id as usize) {
             None => Err(Fault::NotMade(id)),
             Some(State::Gone) => Err(Fault::Gone(id)),
-            Some(state) => Ok(state),
+            Some(State::Whole(place, order)) => Ok((*place, *order, true)),
+            Some(State::Parts(place, order)) => Ok((*place, *order, false)),
         }
+    }
+
+    /// An allocation's last frame is gone.
+    fn end(&mut self, id: u32, place: u32) {
+        self.states[id as usize] = State::Gone;
+        self.gone.remove(&id);
+        self.free_places.push(place);
     }
 
     fn free(&mut self, record: &Record, order: Order) -> Result<Event, Fault> {
         let id = record.id;
-        let state = self.state(id)?;
-        match *state {
-            State::Whole(allocated) if allocated != order => {
-                return Err(Fault::WrongOrder { id, allocated });
-            }
-            _ => *state = State::Gone,
+        let (place, allocated, whole) = self.live(id)?;
+        if whole && allocated != order {
+            return Err(Fault::WrongOrder { id, allocated });
         }
-        self.gone.remove(&id);
-        Ok(Event::Free { id, cpu: record.cpu })
+        self.end(id, place);
+        Ok(Event::Free { place, cpu: record.cpu })
     }
 
     fn free_part(&mut self, record: &Record, order: Order) -> Result<Event, Fault> {
         let Record { id, tail: (first, zero), .. } = *record;
-        let (State::Whole(allocated) | State::Parts(allocated)) = *self.state(id)? else {
-            return Err(Fault::Gone(id));
-        };
+        let (place, allocated, _) = self.live(id)?;
         let end = u64::from(first) + order.nr_pages();
         let offset = u16::try_from(first).map_err(|_| Fault::Outside(id))?;
         if end > allocated.nr_pages() {
@@ -334,17 +351,16 @@ impl Checker {
         if zero != 0 {
             return Err(Fault::NotZero);
         }
-        self.take_frames(id, allocated, u64::from(first)..end)?;
-        Ok(Event::FreePart { id, offset, order, cpu: record.cpu })
+        if self.take_frames(id, u64::from(first)..end)? == allocated.nr_pages() {
+            self.end(id, place);
+        } else {
+            self.states[id as usize] = State::Parts(place, allocated);
+        }
+        Ok(Event::FreePart { place, offset, order, cpu: record.cpu })
     }
 
-    /// Marks frames of an allocation as freed.
-    fn take_frames(
-        &mut self,
-        id: u32,
-        allocated: Order,
-        frames: std::ops::Range<u64>,
-    ) -> Result<(), Fault> {
+    /// Marks frames of an allocation as freed; tells how many are by now.
+    fn take_frames(&mut self, id: u32, frames: std::ops::Range<u64>) -> Result<u64, Fault> {
         let bits = self.gone.entry(id).or_default();
         for frame in frames {
             let word = &mut bits[(frame / 64) as usize];
@@ -353,12 +369,6 @@ impl Checker {
             }
             *word |= 1 << (frame % 64);
         }
-        let nr_gone: u32 = bits.iter().map(|word| word.count_ones()).sum();
-        let all_gone = u64::from(nr_gone) == allocated.nr_pages();
-        if all_gone {
-            self.gone.remove(&id);
-        }
-        self.states[id as usize] = if all_gone { State::Gone } else { State::Parts(allocated) };
-        Ok(())
+        Ok(bits.iter().map(|word| u64::from(word.count_ones())).sum())
     }
 }

@@ -15,6 +15,17 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// May sleep if `gfp` has [`Gfp::DIRECT_RECLAIM`]; without it, may be called in an interrupt.
     ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{Gfp, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let block = sim.alloc_pages(Gfp::KERNEL, Order::O4)?;
+    /// assert_eq!(block.order().nr_pages(), 16);
+    /// assert!(block.pfn().get().is_multiple_of(16)); // aligned to its size
+    /// sim.free_pages(block)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Why there is no memory for the request.
@@ -29,6 +40,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Allocates one frame; as [`alloc_pages`](Self::alloc_pages) with order 0.
     ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::Gfp;
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let frame = sim.alloc_page(Gfp::HIGHUSER_MOVABLE)?;
+    /// assert_eq!(frame.range().len(), 1);
+    /// sim.free_pages(frame)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for `alloc_pages`.
@@ -38,6 +59,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Allocates a block that the kernel has mapped, and tells where; [`Gfp::HIGHMEM`] is ignored.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{Gfp, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let stack = sim.get_free_pages(Gfp::KERNEL, Order::O2)?;
+    /// assert!(stack.as_ptr().addr().is_multiple_of(4096));
+    /// sim.free_pages(stack.into_pages())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -51,6 +82,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Allocates one frame that the kernel has mapped.
     ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::Gfp;
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let page = sim.get_free_page(Gfp::KERNEL)?;
+    /// assert_eq!(page.pages().range().len(), 1);
+    /// sim.free_pages(page.into_pages())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`alloc_pages`](Self::alloc_pages).
@@ -61,6 +102,17 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Allocates one frame that the kernel has mapped, filled with zeroes.
     ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::Gfp;
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let table = sim.get_zeroed_page(Gfp::KERNEL)?;
+    /// // SAFETY: the page was just allocated, and nobody else uses it.
+    /// assert_eq!(unsafe { table.as_ptr().add(4095).read() }, 0);
+    /// sim.free_pages(table.into_pages())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`alloc_pages`](Self::alloc_pages).
@@ -69,6 +121,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Allocates a block from the DMA zone.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{Gfp, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let buffer = sim.get_dma_pages(Gfp::KERNEL, Order::O1)?;
+    /// assert!(buffer.pages().range().end.get() <= 0x1000); // below 16 MiB
+    /// sim.free_pages(buffer.into_pages())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -79,6 +141,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Allocates a block, from that node if it can be; `None` is the running CPU's node.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{AllocError, Gfp, NodeId, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// assert!(sim.alloc_pages_node(Some(NodeId::ZERO), Gfp::KERNEL, Order::O0).is_ok());
+    /// let nowhere = sim.alloc_pages_node(NodeId::new(7), Gfp::KERNEL, Order::O0);
+    /// assert_eq!(nowhere.unwrap_err(), AllocError::NoSuchNode(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -97,6 +169,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Allocates a block from the nodes of the mask, the nearest to `node` first; `None` is all
     /// nodes. The mask is dropped for contexts that free memory, as Linux does.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{AllocError, Gfp, NodeId, NodeMask, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let (node, order) = (NodeId::ZERO, Order::O0);
+    /// let none = sim.alloc_pages_nodemask(Gfp::KERNEL, order, node, Some(NodeMask::EMPTY));
+    /// assert_eq!(none.unwrap_err(), AllocError::NoZone);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -136,6 +218,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// One attempt with flags of the caller's choice: no slow path, no retry at another watermark.
     /// For kernels with a policy of their own, and for tests of this one's. The context's limits
     /// and the hooks that may refuse a request are not asked.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{AllocFlags, Gfp, NodeId, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// // Whatever the watermarks say:
+    /// let flags = AllocFlags::NO_WATERMARKS;
+    /// let block = sim.get_page_from_freelist(Gfp::KERNEL, Order::O9, NodeId::ZERO, None, flags)?;
+    /// assert!(sim.page_is_pfmemalloc(&block)?);
+    /// sim.free_pages(block)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

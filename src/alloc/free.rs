@@ -33,6 +33,20 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// Does not sleep; may be called in an interrupt.
     ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{Gfp, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let free = sim.nr_free_pages();
+    /// let block = sim.alloc_pages(Gfp::KERNEL, Order::O3)?;
+    /// let shared = sim.get_page(&block)?;
+    /// sim.free_pages(block)?; // still held
+    /// assert_eq!(sim.nr_free_pages(), free - 8);
+    /// sim.free_pages(shared)?;
+    /// assert_eq!(sim.nr_free_pages(), free);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// A token that is not of this allocator, or whose block is no longer what it says, is given

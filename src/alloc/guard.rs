@@ -18,6 +18,20 @@ pub struct PagesGuard<'a, P: Platform, R: Reclaim = NoReclaim, T: Trace = NoTrac
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Makes a block one that is freed when it goes out of scope.
     ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{Gfp, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let free = sim.nr_free_pages();
+    /// {
+    ///     let block = sim.guard(sim.alloc_pages(Gfp::KERNEL, Order::O3)?)?;
+    ///     assert_eq!(block.order(), Order::O3);
+    ///     assert_eq!(sim.nr_free_pages(), free - 8);
+    /// }
+    /// assert_eq!(sim.nr_free_pages(), free);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// A token that is not of this allocator is given back.

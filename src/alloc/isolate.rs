@@ -17,6 +17,20 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// Takes the zone's lock; does not sleep.
     ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{IsolateError, MigrateType, Pfn};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let (pfn, free) = (Pfn::new(0x2000), sim.nr_free_pages());
+    /// sim.isolate_pageblock(pfn, MigrateType::Movable)?;
+    /// assert_eq!(sim.nr_free_pages(), free - 512);
+    /// let again = sim.isolate_pageblock(pfn, MigrateType::Movable);
+    /// assert_eq!(again, Err(IsolateError::AlreadyIsolated(pfn)));
+    /// sim.unisolate_pageblock(pfn, MigrateType::Movable)?;
+    /// assert_eq!(sim.nr_free_pages(), free);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Why it can't be withdrawn.

@@ -78,6 +78,17 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Limits the flags of all requests from now on: the others are taken away. A kernel that boots
     /// leaves out [`Gfp::RECLAIM`], [`Gfp::IO`] and [`Gfp::FS`] until it can do these. At first
     /// all are allowed.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::Gfp;
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// sim.set_gfp_allowed(!Gfp::RECLAIM); // still booting: nobody may sleep
+    /// assert!(sim.alloc_page(Gfp::KERNEL).is_ok());
+    /// sim.set_gfp_allowed(Gfp::all());
+    /// assert_eq!(sim.gfp_allowed(), Gfp::all());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "gfp_allowed_mask")]
     pub fn set_gfp_allowed(&self, allowed: Gfp) {
         self.gfp_allowed.store(allowed.bits(), Ordering::Relaxed);

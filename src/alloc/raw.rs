@@ -15,6 +15,40 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// The work is proportional to the number of largest blocks (4 MiB with 4 KiB pages).
     ///
+    /// ```
+    /// use page_alloc::boot::{BootInfo, InitError, MemoryKind, MemoryRegion};
+    /// use page_alloc::{Gfp, IrqFlags, PageAllocator, PhysAddr, Platform};
+    ///
+    /// /// A megabyte of the host's memory stands for the machine's.
+    /// struct Host(*mut u8);
+    ///
+    /// // SAFETY: one thread, no interrupts; addresses from 1 MiB on lie in the buffer.
+    /// unsafe impl Platform for Host {
+    ///     fn irq_save(&self) -> IrqFlags {
+    ///         IrqFlags(0)
+    ///     }
+    ///     unsafe fn irq_restore(&self, _: IrqFlags) {}
+    ///     fn phys_to_virt(&self, address: PhysAddr) -> *mut u8 {
+    ///         self.0.wrapping_add(address.get() as usize - 0x10_0000)
+    ///     }
+    /// }
+    ///
+    /// let memory = vec![0xa5_u8; 0x10_0000].leak();
+    /// let allocator = PageAllocator::new(Host(memory.as_mut_ptr()));
+    /// assert!(allocator.alloc_page(Gfp::KERNEL).is_err()); // not yet
+    ///
+    /// let map = [MemoryRegion::new(PhysAddr::new(0x10_0000), 0x10_0000, MemoryKind::Usable)];
+    /// // SAFETY: the range is the buffer above, which nobody else uses.
+    /// let report = unsafe { allocator.init(&BootInfo::new(&map))? };
+    /// assert_eq!(report.present_pages, 256);
+    /// assert!(allocator.alloc_page(Gfp::KERNEL).is_ok());
+    ///
+    /// // SAFETY: as above.
+    /// let again = unsafe { allocator.init(&BootInfo::new(&map)) };
+    /// assert_eq!(again, Err(InitError::AlreadyInitialized));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Safety
     ///
     /// - Every byte of the map that is usable and not reserved is memory that works and that nobody
@@ -56,6 +90,17 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// The token of an allocated block that is known by number: the reverse of
     /// [`Pages::into_raw`].
     ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{Gfp, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let (pfn, order) = sim.alloc_pages(Gfp::KERNEL, Order::O1)?.into_raw();
+    /// // SAFETY: the reference of the token above is ours.
+    /// let pages = unsafe { sim.pages_from_raw(pfn, order)? };
+    /// sim.free_pages(pages)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Safety
     ///
     /// The caller owns a reference to the block, and gives it to the token.
@@ -72,6 +117,21 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// The call is checked: the frame must head an allocated block of that order. A frame freed
     /// twice is found as long as it has not been allocated again.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{FreeError, Gfp, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let (pfn, order) = sim.alloc_pages(Gfp::KERNEL, Order::O1)?.into_raw();
+    /// // SAFETY: the reference of the token above is ours; there is no block of order 2.
+    /// unsafe {
+    ///     let wrong = sim.free_pages_raw(pfn, Order::O2);
+    ///     assert_eq!(wrong, Err(FreeError::WrongOrder { pfn, found: Order::O1 }));
+    ///     sim.free_pages_raw(pfn, order)?;
+    ///     assert!(sim.free_pages_raw(pfn, order).is_err()); // found out: freed twice
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Safety
     ///

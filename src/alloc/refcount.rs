@@ -11,6 +11,19 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Takes another reference to a block: a second token, each to be freed. The block is free when
     /// the last is.
     ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::Gfp;
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let block = sim.alloc_page(Gfp::KERNEL)?;
+    /// let second = sim.get_page(&block)?;
+    /// assert_eq!(sim.page_count(&block)?, 2);
+    /// sim.free_pages(second)?;
+    /// assert_eq!(sim.page_count(&block)?, 1);
+    /// sim.free_pages(block)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The token is not of this allocator, or there are 2^32 - 1 references already
@@ -37,6 +50,19 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Says whether a block can be moved: Linux's LRU pages, and its movable driver pages. Asking for
     /// movable memory does not imply it. It is forgotten when the block is freed.
     ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{Gfp, MigrateType, Movability, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let page = sim.alloc_pages(Gfp::HIGHUSER_MOVABLE, Order::O9)?;
+    /// sim.set_movable(&page, Movability::Movable)?;
+    /// // Its pageblock can be isolated now: whoever does it moves the page away.
+    /// sim.isolate_pageblock(page.pfn(), MigrateType::Movable)?;
+    /// sim.unisolate_pageblock(page.pfn(), MigrateType::Movable)?;
+    /// sim.free_pages(page)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The token is not of this allocator.
@@ -51,6 +77,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Whether a block came from the reserves for those that free memory; what is kept in it should
     /// serve that end.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::Gfp;
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let page = sim.alloc_page(Gfp::KERNEL)?;
+    /// assert!(!sim.page_is_pfmemalloc(&page)?);
+    /// sim.free_pages(page)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -73,6 +109,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Sets the owner's word of a block. Of holders that set it at once, one wins, perhaps with a
     /// half of each: those that share a block must agree.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::Gfp;
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let page = sim.alloc_page(Gfp::KERNEL)?;
+    /// assert_eq!(sim.private(&page)?, 0);
+    /// sim.set_private(&page, 0xffff_8880_1234_5678)?;
+    /// assert_eq!(sim.private(&page)?, 0xffff_8880_1234_5678);
+    /// sim.free_pages(page)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -12,6 +12,19 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Makes a block into single frames, each an allocated block with one reference. Takes time in
     /// proportion to the frames.
     ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{Gfp, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let block = sim.alloc_pages(Gfp::KERNEL, Order::O2)?;
+    /// let frames: Vec<_> = sim.split_page(block)?.collect();
+    /// assert_eq!(frames.len(), 4);
+    /// for frame in frames {
+    ///     sim.free_pages(frame)?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// A token that is not of this allocator, or whose block others hold too
@@ -29,6 +42,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Makes a block into its two halves, the lower one first: again and again, this cuts any
     /// aligned part out of a block in a few steps. A single frame is given back as
     /// [`FreeError::WrongOrder`].
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{Gfp, Order};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let block = sim.alloc_pages(Gfp::KERNEL, Order::O4)?;
+    /// let (lower, upper) = sim.split_in_halves(block)?;
+    /// assert_eq!(upper.pfn(), lower.pfn() + 8);
+    /// sim.free_pages(upper)?;
+    /// sim.free_pages(lower)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

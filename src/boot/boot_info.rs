@@ -27,6 +27,9 @@ pub struct BootInfo<'a> {
     pub memory_map: &'a [MemoryRegion],
     /// What must not be given out.
     pub reservations: &'a [Reservation],
+    /// CMA areas: whole pageblocks of free memory, each in one zone. Only movable requests are
+    /// served from them.
+    pub cma: &'a [Reservation],
     /// Which memory and which CPU belongs to which node.
     pub numa: Numa<'a>,
     /// The number of CPUs that can ever run: their [`CpuId`](crate::CpuId)s are below it.
@@ -44,6 +47,7 @@ impl<'a> BootInfo<'a> {
         Self {
             memory_map,
             reservations: &[],
+            cma: &[],
             numa: Numa::None,
             nr_cpus: 1,
             zones: ZoneLayout::X86_64,
@@ -55,6 +59,13 @@ impl<'a> BootInfo<'a> {
     #[must_use]
     pub const fn reservations(mut self, reservations: &'a [Reservation]) -> Self {
         self.reservations = reservations;
+        self
+    }
+
+    /// Sets the CMA areas.
+    #[must_use]
+    pub const fn cma(mut self, areas: &'a [Reservation]) -> Self {
+        self.cma = areas;
         self
     }
 

@@ -88,6 +88,7 @@ fn assemble(
     let memmap = Memmap::build(&mut arena, &plan.memmap, ranges).map_err(full)?;
     let mut zones = BootZones::build(&mut arena, survey, plan, &memmap).map_err(full)?;
     give_memory(survey, &memmap, &mut zones);
+    give_cma(survey, &memmap, &mut zones);
     let min_free_kbytes = zones.set_watermarks(survey);
     let managed = nr_free_zone_pages(zones.sizes().map(|size| (size.managed, 0)));
     let mobility = mobility(managed);
@@ -133,6 +134,17 @@ fn give_memory(survey: &Survey<'_>, memmap: &Memmap, zones: &mut BootZones) {
                 zone.free_boot_range(range);
             }
             start = range.end;
+        }
+    }
+}
+
+/// Gives the CMA areas, pageblock by pageblock.
+#[doc(alias = "cma_init_reserved_areas")]
+fn give_cma(survey: &Survey<'_>, memmap: &Memmap, zones: &mut BootZones) {
+    for pfn in survey.cma_pageblocks() {
+        let Some(index) = memmap.index_of(pfn) else { continue };
+        if let Some(zone) = zones.zone(memmap.zone_of(index)) {
+            zone.get_mut(memmap).init_cma_pageblock(index);
         }
     }
 }

@@ -59,6 +59,8 @@ pub enum InitError {
         /// The bytes given.
         given: usize,
     },
+    /// A CMA area that is not whole pageblocks of free memory in one zone, or meets another.
+    IllegalCma(Reservation),
     /// Two nodes claim the same memory.
     NumaOverlap(NodeRange, NodeRange),
     /// The SRAT has more proximity domains than there can be nodes; the first that was too much.
@@ -142,6 +144,7 @@ impl fmt::Display for InitError {
             Self::MetadataTooSmall { needed, given } => {
                 write!(f, "the tables need {needed} bytes, {given} were given")
             }
+            Self::IllegalCma(area) => write!(f, "{area} can't be a CMA area"),
             Self::NumaOverlap(one, other) => write!(f, "{one} overlaps {other}"),
             Self::TooManyNodes { domain } => {
                 write!(f, "proximity domain {domain} is one more than {MAX_NUMNODES} nodes")

@@ -7,6 +7,7 @@
 mod boot_info;
 #[expect(unsafe_code, reason = "takes memory by its address")]
 mod build;
+mod cma;
 mod error;
 mod memory_map;
 mod movable;

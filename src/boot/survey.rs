@@ -45,7 +45,7 @@ pub struct ZoneExtent {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Survey<'a> {
-    firmware: Firmware<'a>,
+    pub(super) firmware: Firmware<'a>,
     nr_cpus: u32,
     zones: ZoneLayout,
     options: Options<'a>,
@@ -82,6 +82,7 @@ impl<'a> Survey<'a> {
         }
         survey.measure_nodes();
         survey.movable = movable_starts(&survey, info.options.movable);
+        survey.set_cma(info.cma)?;
         Ok(survey)
     }
 

@@ -63,6 +63,8 @@ pub(crate) struct Firmware<'a> {
     pub(crate) numa: NumaMap<'a>,
     pub(crate) page_shift: u32,
     reservations: &'a [Reservation],
+    /// Areas that are given to the allocator in a way of their own.
+    cma: &'a [Reservation],
     /// The allocator's own tables.
     tables: Option<Bytes>,
     /// The frames that are looked at.
@@ -78,7 +80,17 @@ impl<'a> Firmware<'a> {
         let end = Pfn::new(ADDRESS_LIMIT.checked_shr(page_shift).unwrap_or(0));
         let frames = PfnRange::new(info.options.first_frame.min(end), end);
         let numa = NumaMap::new(&info.numa, info.nr_cpus)?;
-        Ok(Self { map: info.memory_map, numa, page_shift, reservations, tables: None, frames })
+        let map = info.memory_map;
+        Ok(Self { map, numa, page_shift, reservations, cma: &[], tables: None, frames })
+    }
+
+    /// Reserves the CMA areas.
+    pub(crate) fn set_cma(&mut self, areas: &'a [Reservation]) {
+        self.cma = areas;
+    }
+
+    pub(crate) fn cma(&self) -> &'a [Reservation] {
+        self.cma
     }
 
     /// Reserves the place of the allocator's own tables, and of nothing else.
@@ -96,7 +108,8 @@ impl<'a> Firmware<'a> {
     }
 
     fn reserved(&self) -> impl Iterator<Item = Bytes> {
-        self.reservations.iter().filter_map(Reservation::bytes).chain(self.tables)
+        let given = self.reservations.iter().chain(self.cma);
+        given.filter_map(Reservation::bytes).chain(self.tables)
     }
 
     fn state_at(&self, address: u64) -> Option<RunState> {

@@ -1,8 +1,8 @@
 //! The way from a frame number to its section: a table of two levels.
 //!
 //! The upper level has one entry for each stretch of the address space, the lower one an entry for
-//! each section of a stretch that has memory. The stretch is chosen so that the upper level stays
-//! small beside the memmap, however far apart the memory lies.
+//! each section of a stretch that has memory. The stretch is chosen so that both levels stay small
+//! beside the memmap, however far apart the memory lies.
 
 use super::section::{SECTION_SHIFT, SectionCount};
 use crate::{Pfn, PfnRange};
@@ -26,9 +26,9 @@ impl Directory {
     /// ascending.
     pub(crate) fn plan(end: Pfn, sections: u64, ranges: impl Iterator<Item = PfnRange>) -> Self {
         let span = (end.get().saturating_sub(1) >> SECTION_SHIFT) + 1;
-        let limit = sections.max(ROOT_ENTRIES_MIN);
         let mut leaf_shift = 0;
-        while span.div_ceil(1 << leaf_shift) > limit {
+        // Larger stretches make the upper level smaller, until those with memory weigh more.
+        while span.div_ceil(1 << leaf_shift) > sections.max(ROOT_ENTRIES_MIN).max(2 << leaf_shift) {
             leaf_shift += 1;
         }
         let mut directory =
@@ -77,5 +77,37 @@ impl Directory {
     /// Entries of the lower level for one stretch.
     pub(super) fn leaf_len(&self) -> u64 {
         1 << self.leaf_shift
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+    use crate::memmap::SECTION_FRAMES;
+    use std::vec::Vec;
+
+    /// The entries of the directory of machines with a section at each of these places.
+    fn entries(places: &[u64]) -> u64 {
+        let at = |place: &u64| Pfn::new(place * SECTION_FRAMES);
+        let ranges = places.iter().map(|place| PfnRange::new(at(place), at(&(place + 1))));
+        let end = at(&(places.iter().max().unwrap() + 1));
+        let directory = Directory::plan(end, places.len() as u64, ranges);
+        directory.root_len() + directory.leaves_len()
+    }
+
+    /// Memory at both ends of the largest address space costs less than a megabyte of entries.
+    #[test]
+    fn far_apart() {
+        assert!(entries(&[0, (1 << 32) - 1]) < 1 << 18);
+        assert!(entries(&[0, 1 << 25]) < 1 << 15);
+    }
+
+    /// Dense memory costs a little more than an entry for each section.
+    #[test]
+    fn dense() {
+        let places: Vec<u64> = (0..5000).collect();
+        assert!(entries(&places) < 11_000);
+        assert_eq!(entries(&[0]), 2);
     }
 }

@@ -34,12 +34,30 @@ impl<P> Copy for ZoneRef<'_, P> {}
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// The zone of that type on that node; `None` if the machine has no such zone, or before
     /// `init`. A zone without memory is a zone.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{NodeId, Pfn, ZoneType};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let dma = sim.zone(NodeId::ZERO, ZoneType::Dma).unwrap();
+    /// assert_eq!(dma.span().end, Pfn::new(0x1000));
+    /// assert!(sim.zone(NodeId::ZERO, ZoneType::HighMem).is_none()); // not on x86-64
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn zone(&self, node: NodeId, zone: ZoneType) -> Option<ZoneRef<'_, P>> {
         self.zones().find(|it| it.node() == node && it.zone_type() == zone)
     }
 
     /// The zones of all nodes, node by node, from the lowest type up; none before `init`. Zones
     /// without memory are among them, those of types that the layout lacks are not.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let zones: Vec<_> = sim.zones().map(|zone| zone.zone_type().to_string()).collect();
+    /// assert_eq!(zones, ["DMA", "DMA32", "Normal", "Movable"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn zones(&self) -> impl Iterator<Item = ZoneRef<'_, P>> {
         let platform = self.platform();
         self.machine().into_iter().flat_map(move |machine| {
@@ -54,6 +72,13 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Holds the lock of one zone after the other for as long as it looks at it. Blocks that
     /// their owners split meanwhile may be reported, so nothing else should use the allocator.
     ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// assert_eq!(sim.verify(), Ok(()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The first violation: a defect of this crate, or of code that wrote to its tables.
@@ -62,6 +87,13 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Free frames of all zones, without those of isolated pageblocks.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// assert_eq!(sim.nr_free_pages(), sim.report().managed_pages);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "global_zone_page_state")]
     pub fn nr_free_pages(&self) -> u64 {
         self.zones().map(|zone| zone.snapshot().free_pages).sum()
@@ -125,6 +157,16 @@ impl<P: Platform> ZoneRef<'_, P> {
     }
 
     /// Free blocks of each order.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{NodeId, Order, ZoneType};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let dma32 = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+    /// let free = dma32.nr_free();
+    /// assert!(free[Order::MAX.index()] >= 11); // 48 MiB in blocks of 4, less the tables
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn nr_free(&self) -> [u64; MAX_ORDER] {
         self.with(|zone| zone.areas.nr_free_by_order())

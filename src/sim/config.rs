@@ -14,6 +14,8 @@ pub struct SimConfig {
     pub memory_map: Vec<MemoryRegion>,
     /// What is in use at boot.
     pub reservations: Vec<Reservation>,
+    /// CMA areas.
+    pub cma: Vec<Reservation>,
     /// Which memory belongs to which node; empty: one node.
     pub nodes: Vec<NodeRange>,
     /// How far the nodes are from each other, a row for each; may be empty.
@@ -26,8 +28,20 @@ pub struct SimConfig {
     pub options: Options<'static>,
     /// Whether zeroed frames are really zeroed.
     pub contents: Contents,
+    /// Where the allocator's tables lie.
+    pub tables: Tables,
     /// What the place of the tables holds before boot; `None`: whatever the host gives.
     pub dirt: Option<u8>,
+}
+
+/// Where the tables of a simulated machine lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tables {
+    /// In the machine's own memory, as a kernel has them.
+    Carved,
+    /// Outside of it: every frame that is free at boot is the allocator's. For comparisons with
+    /// machines whose managed memory is known.
+    Apart,
 }
 
 /// Whether frames have contents.
@@ -46,12 +60,14 @@ impl SimConfig {
         Self {
             memory_map,
             reservations: Vec::new(),
+            cma: Vec::new(),
             nodes: Vec::new(),
             distances: Vec::new(),
             cpus: Vec::new(),
             zones: ZoneLayout::X86_64,
             options: Options::DEFAULT,
             contents: Contents::Kept,
+            tables: Tables::Carved,
             dirt: Some(0xa5),
         }
     }
@@ -73,6 +89,7 @@ impl SimConfig {
         };
         let info = BootInfo::new(&self.memory_map)
             .reservations(&self.reservations)
+            .cma(&self.cma)
             .numa(numa)
             .nr_cpus(u32::try_from(cpus.len()).unwrap_or(u32::MAX))
             .zones(self.zones)

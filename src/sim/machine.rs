@@ -1,6 +1,6 @@
 //! A simulated machine: host memory lent as physical memory, threads as CPUs.
 
-use super::{Contents, SimConfig, SimKernel, SimTrace};
+use super::{Contents, SimConfig, SimKernel, SimTrace, Tables};
 use crate::alloc::PageAllocator;
 use crate::boot::{BootReport, InitError, Survey, metadata_bytes};
 use crate::platform::{IrqFlags, Platform};
@@ -34,9 +34,7 @@ pub struct SimPlatform {
 impl SimPlatform {
     fn new(bytes: u64, contents: Contents) -> Result<Self, SimError> {
         let bytes = usize::try_from(bytes).map_err(|_| SimError::TooLarge(bytes))?;
-        let memory = MmapOptions::new().len(bytes.max(1)).no_reserve_swap().map_anon();
-        let memory = memory.map_err(|error| SimError::Host(bytes, error))?;
-        Ok(Self { memory: memory.into(), contents })
+        Ok(Self { memory: reserve(bytes)?, contents })
     }
 
     /// Whether the running thread has interrupts off.
@@ -80,6 +78,12 @@ unsafe impl Platform for SimPlatform {
     }
 }
 
+/// Reserves address space of the host.
+fn reserve(bytes: usize) -> Result<MmapRaw, SimError> {
+    let memory = MmapOptions::new().len(bytes.max(1)).no_reserve_swap().map_anon();
+    memory.map(MmapRaw::from).map_err(|error| SimError::Host(bytes, error))
+}
+
 /// Why a machine can't be simulated.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -116,6 +120,8 @@ pub struct Sim<R = SimKernel, T = SimTrace> {
     allocator: PageAllocator<SimPlatform, R, T>,
     report: BootReport,
     nr_cpus: u32,
+    /// The memory of tables that lie apart. Declared after the allocator, so dropped after it.
+    _tables: Option<MmapRaw>,
 }
 
 impl Sim {
@@ -140,13 +146,12 @@ impl<R: Reclaim, T: Trace> Sim<R, T> {
         let nr_cpus = u32::try_from(config.cpus.len().max(1)).unwrap_or(u32::MAX);
         let end = config.with_boot_info(end_of_memory)?;
         let platform = SimPlatform::new(end, config.contents)?;
-        if let Some(dirt) = config.dirt {
-            config.with_boot_info(|info| soil(&platform, info, dirt))?;
-        }
         let allocator = PageAllocator::with_hooks(platform, reclaim, trace);
-        // SAFETY: the memory is a mapping that the platform, and so the allocator, owns.
-        let report = config.with_boot_info(|info| unsafe { allocator.init(info) })?;
-        Ok(Self { allocator, report, nr_cpus })
+        let (report, tables) = match config.tables {
+            Tables::Carved => (init_carved(&allocator, config)?, None),
+            Tables::Apart => init_apart(&allocator, config)?,
+        };
+        Ok(Self { allocator, report, nr_cpus, _tables: tables })
     }
 
     /// What booting did.
@@ -196,6 +201,38 @@ impl<R, T> Deref for Sim<R, T> {
     fn deref(&self) -> &Self::Target {
         &self.allocator
     }
+}
+
+/// Boots with the tables in the machine's memory.
+fn init_carved<R: Reclaim, T: Trace>(
+    allocator: &PageAllocator<SimPlatform, R, T>,
+    config: &SimConfig,
+) -> Result<BootReport, InitError> {
+    config.with_boot_info(|info| {
+        if let Some(dirt) = config.dirt {
+            soil(allocator.platform(), info, dirt)?;
+        }
+        // SAFETY: the memory is a mapping that the platform, and so the allocator, owns.
+        unsafe { allocator.init(info) }
+    })
+}
+
+/// Boots with the tables in memory of their own, which must outlive the allocator.
+fn init_apart<R: Reclaim, T: Trace>(
+    allocator: &PageAllocator<SimPlatform, R, T>,
+    config: &SimConfig,
+) -> Result<(BootReport, Option<MmapRaw>), SimError> {
+    let bytes = config.with_boot_info(|info| metadata_bytes(info, SimPlatform::PAGE_SHIFT))?;
+    let mapping = reserve(bytes)?;
+    // SAFETY: the mapping has that many bytes, initialised to 0, and nobody else uses it. The only
+    // one who is told of its endless life is the allocator, and `Sim` drops that first.
+    let tables = unsafe { std::slice::from_raw_parts_mut(mapping.as_mut_ptr(), bytes) };
+    if let Some(dirt) = config.dirt {
+        tables.fill(dirt);
+    }
+    // SAFETY: as in `init_carved`; the tables are no part of the machine's memory.
+    let report = config.with_boot_info(|info| unsafe { allocator.init_in(info, tables) })?;
+    Ok((report, Some(mapping)))
 }
 
 /// One past the last byte of present memory.

@@ -1,9 +1,9 @@
 //! The simulator: a machine on the host, for testing policies and measuring.
 //!
-//! A [`Sim`] is booted from a memory map, of any size: the allocator's tables are real memory, the
-//! frames are address space that costs nothing until it is written to. Its CPUs are the host's
-//! threads ([`Sim::on_cpu`]), its kernel a script ([`SimKernel`]), and what happens is counted
-//! ([`SimTrace`]).
+//! A [`Sim`] is booted from a memory map of any size, perhaps that of a real machine ([`MapFile`]):
+//! the allocator's tables are real memory, the frames are address space that costs nothing until it
+//! is written to. Its CPUs are the host's threads ([`Sim::on_cpu`]), its kernel a script
+//! ([`SimKernel`]), and what happens is counted ([`SimTrace`]).
 //!
 //! ```
 //! use page_alloc::sim::{Sim, SimConfig};
@@ -21,9 +21,11 @@ mod config;
 mod kernel;
 #[expect(unsafe_code, reason = "lends host memory as physical memory")]
 mod machine;
+mod map_file;
 mod trace;
 
-pub use config::{Contents, SimConfig};
+pub use config::{Contents, SimConfig, Tables};
 pub use kernel::SimKernel;
 pub use machine::{Sim, SimError, SimPlatform};
+pub use map_file::{MapError, MapFile};
 pub use trace::SimTrace;

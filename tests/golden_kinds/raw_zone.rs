@@ -50,7 +50,8 @@ fn type_of(number: u8) -> MigrateType {
     MigrateType::from_index(number.into()).expect("a migratetype")
 }
 
-fn number_of(migratetype: MigrateType) -> u8 {
+/// The number that a migratetype has in the recordings.
+pub fn number_of(migratetype: MigrateType) -> u8 {
     let number = LETTERS.find(migratetype.letter()).expect("it has a letter");
     u8::try_from(number).expect("there are few types")
 }

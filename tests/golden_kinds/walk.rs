@@ -1,9 +1,9 @@
 //! Recordings of machines whose requests walk zonelists: `walk-*`.
 
-use crate::common::{Digest, Line, State, lines, span};
 use crate::port::{
     Attempt, BootMachine, KINDS, MachineSetup, MachineUnderTest, Setup, Span, ZoneId, ZoneSetup,
 };
+use crate::recording::{Digest, Line, State, lines, span};
 use std::iter::Peekable;
 
 /// The boost factor of the recordings: the default one.
@@ -91,6 +91,7 @@ fn zone(line: Line<'_>, words: &[&str], memory: &[(u32, Span)]) -> Result<ZoneSe
         present,
         boost_factor: BOOST_FACTOR,
         marks: setup.zone.marks,
+        all_movable: KINDS[id.1] == "MOVABLE",
         ..Setup::default()
     };
     Ok(setup)
@@ -177,7 +178,7 @@ impl Replay<'_> {
     fn attempt(&mut self, line: Line<'_>, words: &[&str]) -> Result<String, String> {
         let order = line.order_at(words, 2)?;
         let node = line.number_at(words, 3)?;
-        let attempt = Attempt { gfp: words[1], order, node, flags: words[4] };
+        let attempt = Attempt { gfp: words[1], order, node, mask: None, flags: words[4] };
         let outcome = self.machine.attempt(attempt);
         let wakes: Vec<String> = outcome.wakes.iter().map(|&id| Self::name(id)).collect();
         let wakes = if wakes.is_empty() { "-".into() } else { wakes.join(",") };

@@ -22,7 +22,7 @@ impl Zone {
         }
         (pfn..pfn + PAGEBLOCK).any(|at| match self.frame(at) {
             Frame::Absent | Frame::Reserved => true,
-            Frame::Used { .. } => !self.is_movable(at),
+            Frame::Used { .. } => !self.all_movable && !self.is_movable(at),
             Frame::Free { .. } | Frame::Inside => false,
         })
     }

@@ -8,6 +8,7 @@
 mod isolate;
 pub mod pair;
 pub mod port;
+pub mod request;
 mod rmqueue;
 pub mod walk;
 pub mod zone;

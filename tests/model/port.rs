@@ -26,6 +26,8 @@ pub struct Setup {
     pub marks: [u64; 3],
     pub boost_factor: u64,
     pub mobility_disabled: bool,
+    /// Whether it is a MOVABLE zone: whatever is allocated in it counts as movable.
+    pub all_movable: bool,
 }
 
 /// The counters of a zone, in frames.
@@ -106,10 +108,12 @@ pub struct MachineSetup {
 /// One attempt to allocate from the zonelist of a node.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
-    /// The name of the composite flag.
+    /// The name of the composite flag; `|__GFP_THISNODE` may follow.
     pub gfp: &'a str,
     pub order: u32,
     pub node: u32,
+    /// A bit for each node that will do; `None`: all.
+    pub mask: Option<u64>,
     /// Letters; the first is m, l or h for the watermark to keep.
     pub flags: &'a str,
 }

@@ -4,7 +4,7 @@ use super::port::{
     Attempt, BootMachine, KINDS, MachineSetup, MachineUnderTest, Outcome, ZoneId, ZoneUnderTest,
     ZoneView,
 };
-use super::zone::{CMA, HIGHATOMIC, MOVABLE, Naive, RECLAIMABLE, TOP, UNMOVABLE, Zone};
+use super::zone::{CMA, HIGHATOMIC, MOVABLE, Naive, RECLAIMABLE, TOP, Types, UNMOVABLE, Zone};
 
 /// The largest order that per-CPU lists hold.
 const COSTLY_ORDER: u32 = 3;
@@ -14,9 +14,17 @@ const DMA32: usize = 1;
 const NORMAL: usize = 2;
 const MOVABLE_ZONE: usize = 3;
 
+/// The composite flag of a request, and whether the request must stay on its node.
+fn composite(gfp: &str) -> (&str, bool) {
+    match gfp.strip_suffix("|__GFP_THISNODE") {
+        Some(rest) => (rest, true),
+        None => (gfp, gfp == "THISNODE"),
+    }
+}
+
 /// The highest zone type and the migratetype that a composite flag asks for.
-fn request_of(gfp: &str) -> (usize, u8) {
-    match gfp {
+pub(super) fn request_of(gfp: &str) -> (usize, u8) {
+    match composite(gfp).0 {
         "GFP_DMA" => (DMA, UNMOVABLE),
         "GFP_DMA32" => (DMA32, UNMOVABLE),
         "GFP_HIGHUSER_MOVABLE" => (MOVABLE_ZONE, MOVABLE),
@@ -27,10 +35,10 @@ fn request_of(gfp: &str) -> (usize, u8) {
 }
 
 /// A zone of the machine, with what the walk must know of it.
-#[derive(Clone, Debug)]
-struct Place {
-    id: ZoneId,
-    zone: Zone,
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) id: ZoneId,
+    pub(super) zone: Zone,
     lowmem_reserve: [u64; KINDS.len()],
 }
 
@@ -74,7 +82,7 @@ impl Place {
             }
         }
         let may_ignore_boost = attempt.order == 0
-            && attempt.gfp == "GFP_ATOMIC"
+            && composite(attempt.gfp).0 == "GFP_ATOMIC"
             && attempt.flags.starts_with('m')
             && self.zone.counters.boost > 0;
         self.keeps(attempt, mark, highest)
@@ -84,6 +92,8 @@ impl Place {
     /// Takes a block; small orders are refills of one block, which keep off the high-atomic
     /// reserve, before they are whole requests.
     fn rmqueue(&mut self, order: u32, migratetype: u8, flags: &str) -> Option<u64> {
+        let grouped = !self.zone.is_mobility_disabled();
+        let migratetype = if grouped { migratetype } else { UNMOVABLE };
         let by_refill = order <= COSTLY_ORDER && (flags.contains('C') || migratetype != MOVABLE);
         let refilled =
             by_refill.then(|| self.zone.rmqueue_once(order, migratetype, flags)).flatten();
@@ -104,10 +114,10 @@ fn lowered(mark: u64, flags: &str) -> u64 {
 }
 
 /// Several zones under the zonelists of their nodes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Machine {
-    nodes: usize,
-    places: Vec<Place>,
+    pub(super) nodes: usize,
+    pub(super) places: Vec<Place>,
     /// By node: places in the order of the zonelist.
     fallback: Vec<Vec<usize>>,
 }
@@ -115,30 +125,43 @@ pub struct Machine {
 impl Machine {
     pub fn new(setup: &MachineSetup) -> Self {
         let place = |id: &ZoneId| setup.zones.iter().position(|zone| zone.id == *id);
+        let types = Types::default();
         let places = setup.zones.iter().map(|zone| Place {
             id: zone.id,
-            zone: Zone::new(&zone.zone),
+            zone: Zone::with_types(&zone.zone, types.clone()),
             lowmem_reserve: zone.lowmem_reserve,
         });
+        let mut places: Vec<Place> = places.collect();
+        for (place, zone) in places.iter_mut().zip(&setup.zones) {
+            place.zone.hand_over_all(&zone.zone);
+        }
         let zonelist =
             |ids: &Vec<ZoneId>| ids.iter().map(|id| place(id).expect("a zone")).collect();
-        Self {
-            nodes: setup.nodes,
-            places: places.collect(),
-            fallback: setup.fallback.iter().map(zonelist).collect(),
-        }
+        Self { nodes: setup.nodes, places, fallback: setup.fallback.iter().map(zonelist).collect() }
+    }
+
+    /// The name of the zone at a place, modulo the places.
+    pub fn zone_at(&self, pick: usize) -> ZoneId {
+        self.places[pick % self.places.len()].id
+    }
+
+    /// The zone of a frame that is memory.
+    pub fn zone_of(&mut self, pfn: u64) -> &mut Zone {
+        &mut self.place_of(pfn).zone
     }
 
     fn place_of(&mut self, pfn: u64) -> &mut Place {
         self.places.iter_mut().find(|place| place.zone.holds(pfn)).expect("a frame of a zone")
     }
 
-    fn zonelist(&self, attempt: Attempt<'_>, highest: usize) -> Vec<usize> {
-        let this_node = attempt.gfp == "THISNODE";
+    /// The places that may serve the request, in the order in which they are tried.
+    pub(super) fn zonelist(&self, attempt: Attempt<'_>, highest: usize) -> Vec<usize> {
+        let this_node = composite(attempt.gfp).1;
         let mut zonelist = self.fallback[attempt.node as usize].clone();
         zonelist.retain(|&place| {
             let (node, kind) = self.places[place].id;
-            kind <= highest && (!this_node || node == attempt.node)
+            let in_mask = attempt.mask.is_none_or(|mask| mask >> node & 1 != 0);
+            kind <= highest && in_mask && (!this_node || node == attempt.node)
         });
         zonelist
     }

@@ -1,6 +1,9 @@
 //! The model's zone: frames, free lists, boot and free.
 
 use super::port::{Boot, Counters, ORDERS, PAGEBLOCK, Setup, Span, TYPES, ZoneUnderTest, ZoneView};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 pub const UNMOVABLE: u8 = 0;
 pub const MOVABLE: u8 = 1;
@@ -62,14 +65,17 @@ pub fn largest_blocks(span: Span) -> Vec<(u64, u32)> {
     blocks
 }
 
+/// The migratetypes of pageblocks, by number (first frame / size); those not named are unmovable.
+/// Zones that share a pageblock share its type.
+pub type Types = Rc<RefCell<HashMap<u64, u8>>>;
+
 /// One zone.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Zone {
     pub(super) span: Span,
     pub(super) frames: Vec<Frame>,
     pub(super) movable: Vec<bool>,
-    /// The migratetype of each pageblock, from the one that holds the first frame.
-    types: Vec<u8>,
+    types: Types,
     /// By order, then migratetype; the head first.
     lists: Vec<Vec<Vec<u64>>>,
     pub(super) counters: Counters,
@@ -78,40 +84,52 @@ pub struct Zone {
     pub(super) marks: [u64; 3],
     pub(super) boost_factor: u64,
     pub(super) mobility_disabled: bool,
+    pub(super) all_movable: bool,
 }
 
 impl Zone {
     /// The zone as boot leaves it.
     pub fn new(setup: &Setup) -> Self {
-        let mut zone = Self::empty(setup);
+        let mut zone = Self::with_types(setup, Types::default());
+        zone.hand_over_all(setup);
+        zone
+    }
+
+    /// One of several zones, without memory: all of them set the types of their pageblocks before
+    /// the first is given memory.
+    pub fn with_types(setup: &Setup, types: Types) -> Self {
+        let mut zone = Self::empty(setup, types);
         for &range in &setup.present {
             zone.frames_mut(range).fill(Frame::Reserved);
         }
         zone.set_first_types();
         zone.mobility_disabled = setup.mobility_disabled;
+        zone
+    }
+
+    /// Gives the zone its memory.
+    pub fn hand_over_all(&mut self, setup: &Setup) {
         for range in usable(setup) {
             for (pfn, order) in largest_blocks(range) {
-                zone.hand_over(pfn, order, Place::Tail);
+                self.hand_over(pfn, order, Place::Tail);
             }
         }
         for &(start, end) in &setup.cma {
             for pfn in (start..end).step_by(PAGEBLOCK as usize) {
-                zone.set_type(pfn, CMA);
-                zone.hand_over(pfn, PAGEBLOCK_ORDER, Place::ByBuddy);
+                self.set_type(pfn, CMA);
+                self.hand_over(pfn, PAGEBLOCK_ORDER, Place::ByBuddy);
             }
         }
-        zone
     }
 
-    fn empty(setup: &Setup) -> Self {
+    fn empty(setup: &Setup, types: Types) -> Self {
         let (start, end) = setup.span;
         let nr_frames = (end - start) as usize;
-        let nr_pageblocks = (end.div_ceil(PAGEBLOCK) - start / PAGEBLOCK) as usize;
         Self {
             span: setup.span,
             frames: vec![Frame::Absent; nr_frames],
             movable: vec![false; nr_frames],
-            types: vec![UNMOVABLE; nr_pageblocks],
+            types,
             lists: vec![vec![Vec::new(); TYPES]; ORDERS],
             counters: Counters::default(),
             boosted: false,
@@ -119,6 +137,7 @@ impl Zone {
             marks: setup.marks,
             boost_factor: setup.boost_factor,
             mobility_disabled: false,
+            all_movable: setup.all_movable,
         }
     }
 
@@ -168,14 +187,13 @@ impl Zone {
     }
 
     pub(super) fn type_of(&self, pfn: u64) -> u8 {
-        self.types[(pfn / PAGEBLOCK - self.span.0 / PAGEBLOCK) as usize]
+        self.types.borrow().get(&(pfn / PAGEBLOCK)).copied().unwrap_or(UNMOVABLE)
     }
 
     pub(super) fn set_type(&mut self, pfn: u64, migratetype: u8) {
         let grouped = !self.mobility_disabled || !is_ordinary(migratetype);
-        let first = self.span.0 / PAGEBLOCK;
-        self.types[(pfn / PAGEBLOCK - first) as usize] =
-            if grouped { migratetype } else { UNMOVABLE };
+        let migratetype = if grouped { migratetype } else { UNMOVABLE };
+        self.types.borrow_mut().insert(pfn / PAGEBLOCK, migratetype);
     }
 
     pub(super) fn list(&self, order: u32, migratetype: u8) -> &[u64] {
@@ -259,6 +277,14 @@ impl Zone {
     fn merges_soon(&self, pfn: u64, order: u32) -> bool {
         let parent = pfn & !(1 << order);
         order < TOP - 1 && self.is_free_block(parent ^ (1 << (order + 1)), order + 1)
+    }
+
+    /// An allocated block becomes two, each as movable as the whole was.
+    pub fn halve(&mut self, pfn: u64, order: u32) {
+        self.expect_used(pfn, order);
+        for half in [pfn, pfn + (1 << (order - 1))] {
+            self.mark(half, order - 1, Frame::Used { order: order - 1 });
+        }
     }
 
     fn expect_used(&self, pfn: u64, order: u32) {

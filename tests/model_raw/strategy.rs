@@ -64,6 +64,7 @@ pub fn setup() -> impl Strategy<Value = Setup> {
             marks: [min, min + min / 4, min + min / 2],
             boost_factor: BOOST_FACTORS[factor],
             mobility_disabled: grouping == 0,
+            all_movable: false,
         }
     })
 }

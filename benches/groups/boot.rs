@@ -1,0 +1,111 @@
+//! Booting: from a memory map to an allocator that serves, by size of machine. One operation is one
+//! largest block; the place of the tables is dirty, but in the host's memory already.
+
+use crate::harness::maps;
+use crate::harness::recorder::Recorder;
+use memmap2::{Advice, MmapMut};
+use page_alloc::boot::{BootInfo, Survey, metadata_bytes};
+use page_alloc::sim::SimConfig;
+use page_alloc::{IrqFlags, NoReclaim, NoTrace, Order, PageAllocator, PhysAddr, Platform};
+use std::error::Error;
+use std::fs;
+use std::time::{Duration, Instant};
+
+const GROUP: &str = "boot";
+const NAME: &str = "page_alloc";
+
+/// What the tables hold before boot.
+const DIRT: u8 = 0xa5;
+
+/// A machine of which only the tables are in memory.
+struct TablesOnly {
+    first: PhysAddr,
+    memory: *mut u8,
+}
+
+// SAFETY: one CPU, no interrupts. Of the machine's memory the allocator reaches its tables alone,
+// which are contiguous from `first` on, and so is the host's memory for them.
+unsafe impl Platform for TablesOnly {
+    fn irq_save(&self) -> IrqFlags {
+        IrqFlags(0)
+    }
+
+    unsafe fn irq_restore(&self, _: IrqFlags) {}
+
+    fn phys_to_virt(&self, address: PhysAddr) -> *mut u8 {
+        let offset = usize::try_from(address.get() - self.first.get()).expect("64 bits");
+        self.memory.wrapping_add(offset)
+    }
+}
+
+pub(crate) fn run(recorder: &mut Recorder) -> Result<(), Box<dyn Error>> {
+    let flat = |name, bytes| (name, SimConfig::flat(bytes));
+    let machines = [
+        flat("64 MiB", 64 << 20),
+        flat("1 GiB", 1 << 30),
+        flat("16 GiB", 16 << 30),
+        flat("256 GiB", 256 << 30),
+        ("755 GiB, 2 nodes", maps::read("server-2node-755g.map")?),
+        ("900 GiB, 4 nodes", maps::read("cloud-4node-900g.map")?),
+    ];
+    let mut memory = None;
+    for (name, machine) in &machines {
+        machine.with_boot_info(|info| boots(recorder, &mut memory, name, info))?;
+    }
+    Ok(())
+}
+
+fn boots(
+    recorder: &mut Recorder,
+    memory: &mut Option<MmapMut>,
+    name: &str,
+    info: &BootInfo<'_>,
+) -> Result<(), Box<dyn Error>> {
+    let bytes = metadata_bytes(info, TablesOnly::PAGE_SHIFT)?;
+    if available() < bytes + bytes / 2 {
+        println!("{GROUP}/{name}: left out, the host has no room for tables of {bytes} bytes");
+        return Ok(());
+    }
+    let survey = Survey::new(info, TablesOnly::PAGE_SHIFT)?;
+    let place = survey.place_metadata(bytes.div_ceil(1 << TablesOnly::PAGE_SHIFT) as u64)?;
+    let first = place.start.start_address(TablesOnly::PAGE_SHIFT);
+    let frames: u64 = survey.runs().map(|run| run.range.len()).sum();
+    let setup = || dirty(memory, bytes);
+    let blocks = frames.div_ceil(Order::MAX.nr_pages());
+    recorder.case((GROUP, name, NAME), blocks, setup, |memory, times| {
+        (0..times).map(|_| boot(info, first, *memory)).sum()
+    });
+    Ok(())
+}
+
+fn boot(info: &BootInfo<'_>, first: PhysAddr, memory: *mut u8) -> Duration {
+    let start = Instant::now();
+    let allocator = PageAllocator::with_hooks(TablesOnly { first, memory }, NoReclaim, NoTrace);
+    // SAFETY: the platform reaches the tables, the allocator is gone before the next one is made,
+    // and nothing is ever allocated.
+    let report = unsafe { allocator.init(info) };
+    let time = start.elapsed();
+    report.expect("a legal machine");
+    time
+}
+
+/// Dirty memory for so many bytes of tables: the same for all machines if it is large enough.
+fn dirty(memory: &mut Option<MmapMut>, bytes: usize) -> *mut u8 {
+    if memory.as_ref().is_none_or(|memory| memory.len() < bytes) {
+        *memory = None;
+        let mut map = MmapMut::map_anon(bytes).expect("memory");
+        // A kernel maps its memory in large pages. Where the host has none the bench still runs.
+        let _advised = map.advise(Advice::HugePage);
+        map.fill(DIRT);
+        *memory = Some(map);
+    }
+    memory.as_mut().map_or(std::ptr::null_mut(), |memory| memory.as_mut_ptr())
+}
+
+/// The bytes of memory that the host has to spare.
+fn available() -> usize {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    kib.map_or(usize::MAX, |kib| kib << 10)
+}

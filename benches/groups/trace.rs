@@ -1,0 +1,69 @@
+//! The first events of a recorded trace, played on one CPU.
+
+#[allow(dead_code, reason = "shared with the example")]
+#[path = "../../examples/replay/trace.rs"]
+mod reader;
+
+use crate::harness::adaptor::{FrameAllocator, Machine};
+use crate::harness::recorder::Recorder;
+use page_alloc::{Gfp, Pages};
+use reader::{Event, Trace};
+use std::error::Error;
+use std::fs::File;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const EVENTS: usize = 300_000;
+
+/// 8 GiB: the trace has at most 818 MiB in use.
+const FRAMES: u64 = 8 << 18;
+
+/// What a machine is asked for.
+struct Script {
+    machine: Machine,
+    events: Vec<Event>,
+    gfps: Vec<Gfp>,
+}
+
+pub(crate) fn run(recorder: &mut Recorder) -> Result<(), Box<dyn Error>> {
+    let path = "tests/data/traces/ripgrep-build.trace.gz";
+    let setup = || script(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a trace");
+    let ops = u64::try_from(EVENTS)?;
+    recorder.case(("trace", "300,000 events", Machine::NAME), ops, setup, |script, times| {
+        (0..times).map(|_| play(script)).sum()
+    });
+    Ok(())
+}
+
+fn script(path: &Path) -> Result<Script, Box<dyn Error>> {
+    let Trace { mut events, gfps, .. } = Trace::read(File::open(path)?)?;
+    events.truncate(EVENTS);
+    let gfps = gfps.iter().map(|text| Gfp::parse(text).map_err(|flag| flag.to_string()));
+    let gfps = gfps.collect::<Result<_, _>>()?;
+    Ok(Script { machine: Machine::boot(FRAMES), events, gfps })
+}
+
+/// Plays the events, then frees what they leave, which is not timed.
+fn play(script: &Script) -> Duration {
+    let machine = &script.machine.0;
+    let mut live: Vec<Option<Pages>> = Vec::with_capacity(script.events.len());
+    let free = |block: Option<Pages>| block.map(|pages| machine.free_pages(pages));
+    let start = Instant::now();
+    for event in &script.events {
+        match *event {
+            Event::Alloc { order, gfp, .. } => {
+                live.push(machine.alloc_pages(script.gfps[usize::from(gfp)], order).ok());
+            }
+            Event::Free { id, .. } => {
+                free(live[id as usize].take());
+            }
+            // The trace has none.
+            Event::FreePart { .. } => {}
+        }
+    }
+    let time = start.elapsed();
+    live.into_iter().for_each(|block| {
+        free(block);
+    });
+    time
+}

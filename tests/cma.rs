@@ -1,0 +1,73 @@
+//! CMA areas through the whole allocator: who gets their memory, and which areas are refused.
+
+use page_alloc::boot::{InitError, Reservation};
+use page_alloc::sim::{Sim, SimConfig, SimError};
+use page_alloc::{Gfp, MigrateType, NodeId, Order, Pages, PhysAddr, ZoneType};
+
+const AREA: Reservation = Reservation::new("camera", PhysAddr::new(0x400_0000), 0x40_0000);
+
+fn machine(areas: &[Reservation]) -> Result<Sim, SimError> {
+    let mut config = SimConfig::flat(128 << 20);
+    config.cma = areas.to_vec();
+    Sim::boot(config)
+}
+
+fn in_area(pages: &Pages) -> bool {
+    (0x4000..0x4400).contains(&pages.pfn().get())
+}
+
+fn take_all(sim: &Sim, gfp: Gfp) -> Vec<Pages> {
+    std::iter::from_fn(|| sim.alloc_page(gfp | Gfp::MEMALLOC).ok()).collect()
+}
+
+/// An area counts as free memory of its own type, and its pageblocks are marked.
+#[test]
+fn an_area_is_free_memory() {
+    let sim = machine(&[AREA]).unwrap();
+    let zone = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+    assert_eq!(zone.cma_pages(), 1024);
+    assert_eq!(zone.snapshot().free_cma_pages, 1024);
+    assert_eq!(zone.pageblock_migratetype(AREA.base.frame(12)), Some(MigrateType::Cma));
+    assert_eq!(zone.snapshot().free_pages, zone.managed_pages());
+    assert_eq!(sim.verify(), Ok(()));
+}
+
+/// Requests that are not movable never get a frame of an area, even when nothing else is left;
+/// movable ones get all of it.
+#[test]
+fn only_movable_requests_use_it() {
+    let sim = machine(&[AREA]).unwrap();
+    let kernel = take_all(&sim, Gfp::KERNEL);
+    assert!(!kernel.iter().any(in_area));
+    assert_eq!(sim.nr_free_pages(), 1024);
+    let user = take_all(&sim, Gfp::HIGHUSER_MOVABLE);
+    assert!(user.len() == 1024 && user.iter().all(in_area));
+    assert_eq!(sim.verify(), Ok(()));
+    for pages in kernel.into_iter().chain(user) {
+        sim.free_pages(pages).unwrap();
+    }
+    assert_eq!(sim.verify(), Ok(()));
+    let zone = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+    assert_eq!(zone.snapshot().free_cma_pages, 1024);
+    assert_eq!(zone.nr_free_of(MigrateType::Cma)[Order::MAX.index()], 1);
+}
+
+/// An area that is not whole pageblocks of free memory in one zone is named in the refusal.
+#[test]
+fn bad_areas_are_refused() {
+    let area = |base, length| Reservation::new("bad", PhysAddr::new(base), length);
+    for bad in [
+        area(0x400_1000, 0x20_0000),
+        area(0x400_0000, 0x10_0000),
+        area(0x7f0_0000, 0x40_0000),
+        area(0xf0_0000, 0x40_0000),
+        area(0xe0_0000, 0x40_0000),
+        area(u64::MAX - 0x1f_ffff, 0x20_0000),
+        area(0x400_0000, 0),
+    ] {
+        let refused = machine(&[bad]).unwrap_err();
+        assert!(matches!(refused, SimError::Init(InitError::IllegalCma(it)) if it == bad), "{bad}");
+    }
+    let twice = machine(&[AREA, AREA]).unwrap_err();
+    assert!(matches!(twice, SimError::Init(InitError::IllegalCma(it)) if it == AREA));
+}

@@ -1,0 +1,92 @@
+//! The model's whole request: a first attempt, and what follows when it fails, for kernels that
+//! reclaim nothing.
+
+use super::port::{Attempt, MachineUnderTest, Outcome};
+use super::walk::{Machine, request_of};
+use super::zone::MOVABLE;
+
+/// The numbers of the zone types.
+const DMA32: usize = 1;
+const NORMAL: usize = 2;
+
+impl Machine {
+    /// A request of an ordinary task. The flags of `asked` are not looked at.
+    pub fn request(&mut self, asked: Attempt<'_>) -> Outcome {
+        let zonelist = self.zonelist(asked, request_of(asked.gfp).0);
+        let Some(&preferred) = zonelist.first() else { return Outcome::default() };
+        let flags = format!("l{}{}", self.common_flags(asked), self.nofragment_flag(preferred));
+        let mut outcome = self.attempt(Attempt { flags: &flags, ..asked });
+        if outcome.pfn.is_none() {
+            self.slow_path(asked, &zonelist, &mut outcome);
+        }
+        outcome
+    }
+
+    /// The letters that both the first attempt and the later ones have.
+    fn common_flags(&self, asked: Attempt<'_>) -> String {
+        let grouped = !self.places[0].zone.is_mobility_disabled();
+        let movable = grouped && request_of(asked.gfp).1 == MOVABLE;
+        let wakes = !matches!(asked.gfp, "GFP_DMA" | "GFP_DMA32");
+        format!("{}{}", if movable { "C" } else { "" }, if wakes { "K" } else { "" })
+    }
+
+    /// Pageblocks are kept apart where the walk begins in NORMAL and can go on to a DMA32 zone.
+    fn nofragment_flag(&self, preferred: usize) -> &'static str {
+        let (node, kind) = self.places[preferred].id;
+        let below = self.places.iter().any(|place| place.id == (node, DMA32));
+        if kind == NORMAL && (self.nodes == 1 || below) { "N" } else { "" }
+    }
+
+    fn slow_path(&mut self, asked: Attempt<'_>, zonelist: &[usize], outcome: &mut Outcome) {
+        let flags = format!("m{}{}", self.common_flags(asked), slow_flags(asked));
+        if flags.contains('K') {
+            self.wake_nodes(zonelist, outcome);
+        }
+        self.attempt_again(Attempt { flags: &flags, ..asked }, outcome);
+        if outcome.pfn.is_none() && may_wait(asked.gfp) && self.unreserve(asked, zonelist) {
+            self.attempt_again(Attempt { flags: &flags, ..asked }, outcome);
+        }
+    }
+
+    fn attempt_again(&mut self, attempt: Attempt<'_>, outcome: &mut Outcome) {
+        let again = self.attempt(attempt);
+        outcome.pfn = again.pfn;
+        outcome.wakes.extend(again.wakes);
+    }
+
+    /// kswapd is woken once for each run of zones of a node.
+    fn wake_nodes(&self, zonelist: &[usize], outcome: &mut Outcome) {
+        let mut last = None;
+        for &place in zonelist {
+            let id = self.places[place].id;
+            if last != Some(id.0) {
+                outcome.wakes.push(id);
+            }
+            last = Some(id.0);
+        }
+    }
+
+    /// Gives a high-atomic pageblock back, of the first zone that has one.
+    fn unreserve(&mut self, asked: Attempt<'_>, zonelist: &[usize]) -> bool {
+        let migratetype = request_of(asked.gfp).1;
+        zonelist.iter().any(|&place| {
+            let zone = &mut self.places[place].zone;
+            let migratetype = if zone.is_mobility_disabled() { 0 } else { migratetype };
+            zone.unreserve_highatomic_pageblock(migratetype, true)
+        })
+    }
+}
+
+fn may_wait(gfp: &str) -> bool {
+    !["GFP_ATOMIC", "GFP_NOWAIT", "GFP_DMA", "GFP_DMA32"].iter().any(|it| gfp.starts_with(it))
+}
+
+/// The letters that the slow path adds.
+fn slow_flags(asked: Attempt<'_>) -> &'static str {
+    match (may_wait(asked.gfp), asked.gfp.starts_with("GFP_ATOMIC"), asked.order) {
+        (true, ..) => "S",
+        (false, true, 0) => "GB",
+        (false, true, _) => "GBH",
+        (false, false, _) => "BS",
+    }
+}
