@@ -88,6 +88,13 @@ impl Order {
         if (n as usize) < MAX_ORDER { Some(Self::ALL[n as usize]) } else { None }
     }
 
+    /// The order in the low four bits of a word that was made of one.
+    #[inline]
+    pub(crate) const fn from_low_bits(word: usize) -> Self {
+        let index = word & 15;
+        if index < MAX_ORDER { Self::ALL[index] } else { Self::MAX }
+    }
+
     /// The order as a number.
     #[must_use]
     pub const fn get(self) -> u32 {

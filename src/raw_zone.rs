@@ -12,7 +12,7 @@ use crate::zone::watermark::ZoneSnapshot;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::{
     Describer, Fallback, Force, FreeAreas, Giving, HighAtomicUse, IsolateError, ZoneMut,
-    ZoneShared, find_allocated, split_allocated,
+    ZoneShared, find_token, split_allocated,
 };
 use crate::zone_id::ZoneId;
 use crate::{
@@ -194,7 +194,7 @@ impl<'m> RawZone<'m> {
         flags: AllocFlags,
     ) -> Option<Pages> {
         let taken = self.zone().rmqueue_buddy(order, migratetype, flags, HighAtomicUse::First)?;
-        Some(Pages::new(self.memmap.pfn_of(taken.index), taken.index, order))
+        Some(self.memmap.token(taken.index, order))
     }
 
     /// Frees a block, to the lists of its pageblock's present type.
@@ -204,19 +204,17 @@ impl<'m> RawZone<'m> {
     /// A token that is not of this zone, or whose block is not what it says, is given back.
     #[doc(alias = "free_one_page")]
     pub fn free_pages(&mut self, pages: Pages) -> Result<(), Refused> {
-        let index = match find_allocated(&self.memmap, pages.pfn(), pages.order()) {
+        let index = match find_token(&self.memmap, &pages) {
             Ok(index) => index,
             Err(reason) => return Err(Refused { pages, reason }),
         };
-        if !self.memmap.frame(index).count.put_testzero() {
-            return Ok(());
-        }
+        self.memmap.frame(index).count.init(0); // a zone alone knows no second reference
         self.zone().free_block(FreeBlock::new(index), pages.order());
         Ok(())
     }
 
     fn index_of(&self, pages: &Pages) -> Result<FrameIdx, FreeError> {
-        find_allocated(&self.memmap, pages.pfn(), pages.order())
+        find_token(&self.memmap, pages)
     }
 
     /// Says whether a block can be moved. It is forgotten when the block is freed.

@@ -56,7 +56,8 @@ impl<const HOLDERS: usize> Block<HOLDERS> {
 
     /// Gives a reference back; 1 if it was the last. Who is told so sees what all wrote.
     fn put(&self) -> usize {
-        if !self.count.put_testzero() {
+        let last = self.count.put_testzero().expect("the caller has a reference");
+        if !last {
             return 0;
         }
         assert_eq!(self.count.references(), 0);

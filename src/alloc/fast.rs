@@ -173,7 +173,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         index: FrameIdx,
     ) -> Pages {
         let memmap = &request.machine.memmap;
-        let pages = Pages::new(memmap.pfn_of(index), index, request.order);
+        let pages = memmap.token(index, request.order);
         self.trace.mm_page_alloc_zone_locked(pages.pfn(), request.order, request.migratetype);
         if attempt.flags.contains(AllocFlags::NO_WATERMARKS) {
             let frame = memmap.frame(index);

@@ -7,8 +7,8 @@ use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
 use crate::trace::Trace;
-use crate::zone::{ZoneMut, check_allocated};
-use crate::{FreeError, Order, Pages};
+use crate::zone::{ZoneMut, check_allocated, find_token};
+use crate::{FreeError, Pages};
 use core::fmt;
 
 /// A token that an operation did not take, given back whole, with the reason.
@@ -64,47 +64,42 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     #[inline]
     fn put(&self, pages: &Pages) -> Result<(), FreeError> {
-        let machine = self.check_token(pages)?;
-        if machine.memmap.frame(pages.index()).count.put_testzero() {
+        let (machine, index) = self.check_token(pages)?;
+        let last = machine.memmap.frame(index).count.put_testzero();
+        if last.ok_or(FreeError::NotAllocated(pages.pfn()))? {
             self.trace.mm_page_free(pages.pfn(), pages.order());
-            self.free_to_zone(machine, pages)?;
+            self.free_to_zone(machine, index, pages)?;
         }
         Ok(())
     }
 
-    /// Whether a token is of this allocator and its block is what it says.
+    /// The block of a token, if it is of this allocator and the block is what it says.
     #[inline]
-    pub(super) fn check_token(&self, pages: &Pages) -> Result<&Machine, FreeError> {
+    pub(super) fn check_token(&self, pages: &Pages) -> Result<(&Machine, FrameIdx), FreeError> {
         let machine = self.machine_to_free()?;
-        let index = pages.index();
-        // The index is believed only if it leads back to the frame: the token may be of another
-        // allocator.
-        if !machine.memmap.is_mapped(index) || machine.memmap.pfn_of(index) != pages.pfn() {
-            return Err(FreeError::Foreign(pages.pfn()));
-        }
-        check_allocated(machine.memmap.state(index), pages.pfn(), pages.order())?;
-        Ok(machine)
+        let index = find_token(&machine.memmap, pages)?;
+        Ok((machine, index))
     }
 
     #[inline]
-    fn free_to_zone(&self, machine: &Machine, pages: &Pages) -> Result<(), FreeError> {
-        let (index, order) = (pages.index(), pages.order());
+    fn free_to_zone(
+        &self,
+        machine: &Machine,
+        index: FrameIdx,
+        pages: &Pages,
+    ) -> Result<(), FreeError> {
         let state = machine.memmap.frame(index).state();
         let zone = machine.zone(state.zone()).ok_or(FreeError::Foreign(pages.pfn()))?;
         let irq = IrqGuard::new(&self.platform);
-        zone.with(&machine.memmap, &irq, |zone| free_one_block(zone, index, order, pages))
+        zone.with(&machine.memmap, &irq, |zone| free_one_block(zone, index, pages))
     }
 }
 
-/// Frees a block under the zone's lock. It is looked at again: of two that wrongly free the same
-/// block at once, one is told so.
+/// Frees a block under the zone's lock. It is looked at again: two that wrongly free the same block
+/// by number at once may both have come here.
 #[inline]
-fn free_one_block(
-    zone: &mut ZoneMut<'_>,
-    index: FrameIdx,
-    order: Order,
-    pages: &Pages,
-) -> Result<(), FreeError> {
+fn free_one_block(zone: &mut ZoneMut<'_>, index: FrameIdx, pages: &Pages) -> Result<(), FreeError> {
+    let order = pages.order();
     check_allocated(zone.memmap.frame(index).state(), pages.pfn(), order)?;
     zone.free_block(FreeBlock::new(index), order);
     Ok(())

@@ -109,8 +109,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// What is there instead of an allocated block of that order.
     pub unsafe fn pages_from_raw(&self, pfn: Pfn, order: Order) -> Result<Pages, FreeError> {
-        let index = find_allocated(&self.machine_to_free()?.memmap, pfn, order)?;
-        Ok(Pages::new(pfn, index, order))
+        let memmap = &self.machine_to_free()?.memmap;
+        let index = find_allocated(memmap, pfn, order)?;
+        Ok(memmap.token(index, order))
     }
 
     /// Frees a block that is known by number.

@@ -29,8 +29,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// The token is not of this allocator, or there are 2^32 - 1 references already
     /// ([`FreeError::Shared`]).
     pub fn get_page(&self, pages: &Pages) -> Result<Pages, FreeError> {
-        let machine = self.check_token(pages)?;
-        if machine.memmap.frame(pages.index()).count.get() {
+        let (machine, index) = self.check_token(pages)?;
+        if machine.memmap.frame(index).count.get() {
             Ok(pages.duplicate())
         } else {
             Err(FreeError::Shared(pages.pfn()))
@@ -43,8 +43,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// The token is not of this allocator.
     pub fn page_count(&self, pages: &Pages) -> Result<u32, FreeError> {
-        let machine = self.check_token(pages)?;
-        Ok(machine.memmap.frame(pages.index()).count.references())
+        let (machine, index) = self.check_token(pages)?;
+        Ok(machine.memmap.frame(index).count.references())
     }
 
     /// Says whether a block can be moved: Linux's LRU pages, and its movable driver pages. Asking for
@@ -69,8 +69,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[doc(alias = "SetPageLRU")]
     #[doc(alias = "__SetPageMovable")]
     pub fn set_movable(&self, pages: &Pages, movability: Movability) -> Result<(), FreeError> {
-        let machine = self.check_token(pages)?;
-        let frame = machine.memmap.frame(pages.index());
+        let (machine, index) = self.check_token(pages)?;
+        let frame = machine.memmap.frame(index);
         frame.set_state(frame.state().with_movability(movability));
         Ok(())
     }
@@ -92,8 +92,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// The token is not of this allocator.
     pub fn page_is_pfmemalloc(&self, pages: &Pages) -> Result<bool, FreeError> {
-        let machine = self.check_token(pages)?;
-        Ok(machine.memmap.frame(pages.index()).state().is_pfmemalloc())
+        let (machine, index) = self.check_token(pages)?;
+        Ok(machine.memmap.frame(index).state().is_pfmemalloc())
     }
 
     /// The owner's word of a block: 64 bits for whoever holds it, 0 when it is allocated.
@@ -103,8 +103,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// The token is not of this allocator.
     #[doc(alias = "page_private")]
     pub fn private(&self, pages: &Pages) -> Result<u64, FreeError> {
-        let machine = self.check_token(pages)?;
-        Ok(machine.memmap.frame(pages.index()).private())
+        let (machine, index) = self.check_token(pages)?;
+        Ok(machine.memmap.frame(index).private())
     }
 
     /// Sets the owner's word of a block. Of holders that set it at once, one wins, perhaps with a
@@ -127,8 +127,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// The token is not of this allocator.
     #[doc(alias = "set_page_private")]
     pub fn set_private(&self, pages: &Pages, value: u64) -> Result<(), FreeError> {
-        let machine = self.check_token(pages)?;
-        machine.memmap.frame(pages.index()).set_private(value);
+        let (machine, index) = self.check_token(pages)?;
+        machine.memmap.frame(index).set_private(value);
         Ok(())
     }
 }

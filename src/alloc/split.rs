@@ -1,11 +1,11 @@
 //! Splitting an allocated block, so that its parts can be freed one by one.
 
 use super::{PageAllocator, Refused};
-use crate::memmap::{Memmap, PagesIter};
+use crate::memmap::{FrameIdx, Memmap, PagesIter};
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
-use crate::zone::{split_allocated, split_halves};
+use crate::zone::split_allocated;
 use crate::{FreeError, Order, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
@@ -31,8 +31,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// ([`FreeError::Shared`]), is given back.
     pub fn split_page(&self, pages: Pages) -> Result<PagesIter, Refused> {
         match self.check_sole(&pages) {
-            Ok(memmap) => {
-                split_allocated(memmap, pages.index(), pages.order(), Order::ZERO);
+            Ok((memmap, index)) => {
+                split_allocated(memmap, index, pages.order(), Order::ZERO);
                 Ok(PagesIter::new(&pages))
             }
             Err(reason) => Err(Refused { pages, reason }),
@@ -59,21 +59,21 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// As for [`split_page`](Self::split_page).
     pub fn split_in_halves(&self, pages: Pages) -> Result<(Pages, Pages), Refused> {
-        let memmap = match self.check_sole(&pages) {
-            Ok(memmap) => memmap,
-            Err(reason) => return Err(Refused { pages, reason }),
-        };
-        split_halves(memmap, pages).map_err(|pages| {
-            let reason = FreeError::WrongOrder { pfn: pages.pfn(), found: pages.order() };
-            Refused { pages, reason }
-        })
+        let halves = self.check_sole(&pages).and_then(|(memmap, index)| {
+            let halves = pages.halves();
+            let single = FreeError::WrongOrder { pfn: pages.pfn(), found: pages.order() };
+            let (lower, upper) = halves.ok_or(single)?;
+            split_allocated(memmap, index, pages.order(), lower.order());
+            Ok((lower, upper))
+        });
+        halves.map_err(|reason| Refused { pages, reason })
     }
 
-    /// Whether a block is held by this token alone.
-    fn check_sole(&self, pages: &Pages) -> Result<&Memmap, FreeError> {
-        let machine = self.check_token(pages)?;
-        match machine.memmap.frame(pages.index()).count.references() {
-            1 => Ok(&machine.memmap),
+    /// The block of a token, if nobody else holds it.
+    fn check_sole(&self, pages: &Pages) -> Result<(&Memmap, FrameIdx), FreeError> {
+        let (machine, index) = self.check_token(pages)?;
+        match machine.memmap.frame(index).count.references() {
+            1 => Ok((&machine.memmap, index)),
             _ => Err(FreeError::Shared(pages.pfn())),
         }
     }

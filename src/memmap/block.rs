@@ -1,7 +1,11 @@
 //! Tokens for blocks: the allocator's for free ones, the caller's for allocated ones.
 
+use super::frame::Frame;
 use super::index::FrameIdx;
 use crate::{Order, Pfn, PfnRange};
+use core::fmt;
+use core::num::NonZeroUsize;
+use core::ptr::NonNull;
 
 /// A free block in flight: on no list, and nobody's but the code that holds this.
 ///
@@ -39,8 +43,8 @@ impl FreeBlock {
 ///
 /// # Invariants
 ///
-/// The holder has a reference to an allocated block of that order at that index, the index of the
-/// frame in the allocator that made the token.
+/// The holder has a reference to an allocated block of that order, whose first frame has that number
+/// and is described at that place.
 ///
 /// ```
 /// # fn example(pages: page_alloc::Pages) {
@@ -49,19 +53,54 @@ impl FreeBlock {
 /// assert_eq!(range.len(), pages.order().nr_pages());
 /// # }
 /// ```
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 #[must_use = "dropping this loses the frames"]
 pub struct Pages {
     pfn: Pfn,
-    index: FrameIdx,
-    order: Order,
+    /// The address of the first frame's descriptor, a multiple of 16, and the order in the bits that
+    /// this leaves free. No other allocator has a descriptor there, so a token is of one allocator.
+    place: NonZeroUsize,
 }
 
+/// The bits of [`Pages`]' place that hold the order.
+const ORDER_MASK: usize = 15;
+
+static_assertions::const_assert!(align_of::<Frame>() > ORDER_MASK);
+static_assertions::const_assert!(Order::MAX as usize <= ORDER_MASK);
+
 impl Pages {
-    /// The caller owns a reference to the allocated block of that order at `index`, frame `pfn`.
+    /// The caller owns a reference to the allocated block of that order whose first frame is `pfn`,
+    /// described by `frame`.
     #[inline]
-    pub(crate) fn new(pfn: Pfn, index: FrameIdx, order: Order) -> Self {
-        Self { pfn, index, order }
+    pub(super) fn new(pfn: Pfn, frame: &Frame, order: Order) -> Self {
+        let place = NonZeroUsize::from(NonNull::from(frame).addr()) | order.index();
+        Self { pfn, place }
+    }
+
+    /// The address of the first frame's descriptor.
+    #[inline]
+    pub(super) fn frame_address(&self) -> usize {
+        self.place.get() & !ORDER_MASK
+    }
+
+    /// The token of the block of the same order that starts `frames` further on.
+    fn forward(&self, frames: usize) -> Option<Self> {
+        let place = self.place.checked_add(frames.checked_mul(size_of::<Frame>())?)?;
+        Some(Self { pfn: self.pfn + frames as u64, place })
+    }
+
+    /// The same block, as one of another order.
+    fn with_order(&self, order: Order) -> Option<Self> {
+        NonZeroUsize::new(self.frame_address() | order.index())
+            .map(|place| Self { pfn: self.pfn, place })
+    }
+
+    /// The tokens of its two halves, each an allocated block now; `None` for a single frame.
+    pub(crate) fn halves(&self) -> Option<(Self, Self)> {
+        let half = self.order().below()?;
+        let lower = self.with_order(half)?;
+        let upper = lower.forward(1 << half.index())?;
+        Some((lower, upper))
     }
 
     /// The first frame.
@@ -76,20 +115,15 @@ impl Pages {
     #[doc(alias = "compound_order")]
     #[inline]
     #[must_use]
-    pub const fn order(&self) -> Order {
-        self.order
+    pub fn order(&self) -> Order {
+        Order::from_low_bits(self.place.get())
     }
 
     /// All frames of the block.
     #[inline]
     #[must_use]
     pub fn range(&self) -> PfnRange {
-        PfnRange::new(self.pfn, self.pfn + self.order.nr_pages())
-    }
-
-    #[inline]
-    pub(crate) fn index(&self) -> FrameIdx {
-        self.index
+        PfnRange::new(self.pfn, self.pfn + self.order().nr_pages())
     }
 
     /// The same token again, for another reference, or for code that will not use this one.
@@ -102,7 +136,13 @@ impl Pages {
     #[inline]
     #[must_use]
     pub fn into_raw(self) -> (Pfn, Order) {
-        (self.pfn, self.order)
+        (self.pfn, self.order())
+    }
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages").field("pfn", &self.pfn).field("order", &self.order()).finish()
     }
 }
 
@@ -111,15 +151,14 @@ impl Pages {
 #[derive(Debug)]
 #[must_use = "dropping this loses the frames"]
 pub struct PagesIter {
-    pfn: Pfn,
-    next: Option<FrameIdx>,
-    left: u32,
+    next: Option<Pages>,
+    left: usize,
 }
 
 impl PagesIter {
     /// The caller made each frame of the block an allocated block of its own.
     pub(crate) fn new(pages: &Pages) -> Self {
-        Self { pfn: pages.pfn, next: Some(pages.index), left: 1 << pages.order.get() }
+        Self { next: pages.with_order(Order::ZERO), left: 1 << pages.order().index() }
     }
 }
 
@@ -127,16 +166,14 @@ impl Iterator for PagesIter {
     type Item = Pages;
 
     fn next(&mut self) -> Option<Pages> {
-        let index = self.next?;
-        let page = Pages::new(self.pfn, index, Order::ZERO);
-        self.pfn = self.pfn + 1;
-        self.left -= 1;
-        self.next = if self.left > 0 { index.forward(1) } else { None };
+        self.left = self.left.checked_sub(1)?;
+        let page = self.next.take()?;
+        self.next = page.forward(1);
         Some(page)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left as usize, Some(self.left as usize))
+        (self.left, Some(self.left))
     }
 }
 

@@ -38,6 +38,12 @@ impl FrameLinks {
         self.base.as_ptr().wrapping_add(index.get() as usize)
     }
 
+    /// The address of where the descriptor of index 0 would be.
+    #[inline]
+    pub(super) fn base_address(&self) -> usize {
+        self.base.addr().get()
+    }
+
     #[inline]
     pub(super) fn frame(&self, index: FrameIdx) -> &Frame {
         // SAFETY: by the invariants of `FrameIdx` and of this type (I1) there is a descriptor, and

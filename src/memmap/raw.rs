@@ -10,7 +10,7 @@ use super::links::FrameLinks;
 use super::pageblock::Pageblock;
 use super::section::{SECTION_FRAMES, SECTION_SHIFT, Section, SectionCount};
 use crate::zone_id::ZoneId;
-use crate::{Pfn, PfnRange};
+use crate::{Order, Pages, Pfn, PfnRange};
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -283,7 +283,7 @@ impl Memmap {
         if index.offset() == 0 || !self.section(index).is_pristine() {
             return self.frame(index).state();
         }
-        inner_state(self.frame(index.align_down(crate::Order::MAX)).state())
+        inner_state(self.frame(index.align_down(Order::MAX)).state())
     }
 
     /// Writes the descriptors of a pristine section, so that its first block can be split. The
@@ -291,7 +291,7 @@ impl Memmap {
     #[inline]
     pub(crate) fn open_section(&self, index: FrameIdx) {
         if self.section(index).is_pristine() {
-            self.write_section(index.align_down(crate::Order::MAX));
+            self.write_section(index.align_down(Order::MAX));
         }
     }
 
@@ -344,6 +344,20 @@ impl Memmap {
     #[inline]
     pub(crate) fn is_mapped(&self, index: FrameIdx) -> bool {
         index.section() != 0 && (index.section() as usize) < self.sections.len
+    }
+
+    /// The token of the allocated block of that order at `index`; the caller owns a reference to it.
+    #[inline]
+    pub(crate) fn token(&self, index: FrameIdx, order: Order) -> Pages {
+        Pages::new(self.pfn_of(index), self.frame(index), order)
+    }
+
+    /// The first frame of a token's block, `None` if the token is of another allocator.
+    #[inline]
+    pub(crate) fn index_of_token(&self, pages: &Pages) -> Option<FrameIdx> {
+        let bytes = pages.frame_address().wrapping_sub(self.links.base_address());
+        let word = u32::try_from(bytes / size_of::<Frame>()).ok()?;
+        FrameIdx::from_link(word).filter(|index| self.is_mapped(*index))
     }
 
     /// The zone of a frame of a block or reserve.

@@ -17,10 +17,11 @@ impl RefCount {
         Self(AtomicU32::new(references))
     }
 
-    /// The count now; stale at once unless the caller holds the only reference.
+    /// The count now; stale at once unless the caller holds the only reference. Who then sees a 1
+    /// sees what earlier holders did.
     #[inline]
     pub(crate) fn references(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
     }
 
     /// Sets the count of a block that nobody else can see.
@@ -35,21 +36,28 @@ impl RefCount {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    /// One reference less, by somebody who has one; true if it was the last.
+    /// One reference less, by somebody who has one; true if it was the last. `None`, and no change,
+    /// when there is none: the caller had none either.
     ///
     /// The only holder needs no locked instruction: nobody else can reach the count. It sees what
     /// earlier holders did, as they gave back with `Release` and it reads with `Acquire`.
     #[inline]
-    pub(crate) fn put_testzero(&self) -> bool {
+    pub(crate) fn put_testzero(&self) -> Option<bool> {
         if self.0.load(Ordering::Acquire) == 1 {
             self.0.store(0, Ordering::Relaxed);
-            return true;
+            return Some(true);
         }
-        if self.0.fetch_sub(1, Ordering::Release) != 1 {
-            return false;
+        self.put_shared()
+    }
+
+    #[cold]
+    fn put_shared(&self) -> Option<bool> {
+        let less = |count: u32| count.checked_sub(1);
+        let before = self.0.fetch_update(Ordering::Release, Ordering::Relaxed, less).ok()?;
+        if before == 1 {
+            fence(Ordering::Acquire);
         }
-        fence(Ordering::Acquire);
-        true
+        Some(before == 1)
     }
 }
 
@@ -62,8 +70,10 @@ mod tests {
         let count = RefCount::new(1);
         assert!(count.get() && count.get());
         assert_eq!(count.references(), 3);
-        assert!(!count.put_testzero() && !count.put_testzero());
-        assert!(count.put_testzero());
+        assert_eq!(count.put_testzero(), Some(false));
+        assert_eq!(count.put_testzero(), Some(false));
+        assert_eq!(count.put_testzero(), Some(true));
+        assert_eq!(count.put_testzero(), None);
         assert_eq!(count.references(), 0);
     }
 

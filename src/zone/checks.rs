@@ -1,7 +1,7 @@
 //! What a frame is, told to those who name it from outside: is there an allocated block to free?
 
 use crate::memmap::{FrameIdx, FrameKind, FrameState, Memmap};
-use crate::{FreeError, Order, Pfn};
+use crate::{FreeError, Order, Pages, Pfn};
 
 /// Finds the allocated block of that order that starts at `pfn`.
 ///
@@ -14,6 +14,18 @@ pub(crate) fn find_allocated(
 ) -> Result<FrameIdx, FreeError> {
     let index = memmap.index_of(pfn).ok_or(FreeError::Foreign(pfn))?;
     check_allocated(memmap.state(index), pfn, order).map(|()| index)
+}
+
+/// Finds the block of a token. The pfn is compared as well: a token that has outlived its allocator
+/// may name a place in the tables of a later one.
+#[inline]
+pub(crate) fn find_token(memmap: &Memmap, pages: &Pages) -> Result<FrameIdx, FreeError> {
+    let pfn = pages.pfn();
+    let index = memmap.index_of_token(pages).ok_or(FreeError::Foreign(pfn))?;
+    if memmap.pfn_of(index) != pfn {
+        return Err(FreeError::Foreign(pfn));
+    }
+    check_allocated(memmap.state(index), pfn, pages.order()).map(|()| index)
 }
 
 /// Whether a frame's state is that of an allocated block of the order.

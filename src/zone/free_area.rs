@@ -5,6 +5,7 @@ use super::watermark::ZoneView;
 use crate::memmap::{FrameIdx, FrameKind, FrameList, FrameState, FreeBlock, Memmap, unlink};
 use crate::{MAX_ORDER, MIGRATE_TYPES, MigrateType, Order};
 use core::fmt;
+use core::mem::ManuallyDrop;
 
 /// The end of a list to which a block goes; blocks are taken from the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,8 @@ struct FreeArea {
 /// [`ZoneMut::add`] and [`ZoneMut::remove`], which keep words, lists, counts (I5) and the shared
 /// bits of non-empty lists in step.
 pub(crate) struct FreeAreas {
-    areas: [FreeArea; MAX_ORDER],
+    /// Never dropped: dropping a list would walk it, and the memmap may be gone by then.
+    areas: ManuallyDrop<[FreeArea; MAX_ORDER]>,
 }
 
 impl FreeAreas {
@@ -37,7 +39,7 @@ impl FreeAreas {
     pub(crate) fn new(memmap: &Memmap) -> Self {
         let list = |_| FrameList::new(memmap.links());
         let area = |_| FreeArea { free_list: core::array::from_fn(list), nr_free: 0 };
-        Self { areas: core::array::from_fn(area) }
+        Self { areas: ManuallyDrop::new(core::array::from_fn(area)) }
     }
 
     /// The number of free blocks of this order.
@@ -53,14 +55,6 @@ impl FreeAreas {
     #[inline]
     fn list(&mut self, order: Order, migratetype: MigrateType) -> &mut FrameList {
         &mut self.areas[order.index()].free_list[migratetype.index()]
-    }
-}
-
-/// A list that is dropped would take its blocks off, one by one. Here the frames go with it, and
-/// are not looked at again.
-impl Drop for FreeAreas {
-    fn drop(&mut self) {
-        self.areas.iter_mut().flat_map(|area| &mut area.free_list).for_each(FrameList::fast_clear);
     }
 }
 

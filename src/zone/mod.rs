@@ -18,7 +18,7 @@ mod shared;
 mod split;
 pub mod watermark;
 
-pub(crate) use checks::{check_allocated, find_allocated};
+pub(crate) use checks::{check_allocated, find_allocated, find_token};
 pub use fallback::{Fallback, Takeover};
 pub(crate) use free_area::FreeAreas;
 pub use highatomic::Force;
@@ -27,4 +27,4 @@ pub(crate) use locked::Zone;
 pub(crate) use populate::{Describer, Giving};
 pub(crate) use rmqueue::{HighAtomicUse, Taken};
 pub(crate) use shared::{ZoneMut, ZoneShared};
-pub(crate) use split::{split_allocated, split_halves};
+pub(crate) use split::split_allocated;

@@ -1,8 +1,8 @@
 //! Splitting an allocated block into smaller allocated blocks. The free lists are not touched, so
 //! no lock is needed: the block belongs to the caller.
 
+use crate::Order;
 use crate::memmap::{FrameIdx, FrameState, Memmap};
-use crate::{Order, Pages};
 
 /// Makes the block of order `from` at `index` into blocks of order `to`, each with one reference
 /// and the marks of the whole.
@@ -18,15 +18,4 @@ pub(crate) fn split_allocated(memmap: &Memmap, index: FrameIdx, from: Order, to:
         frame.count.init(1);
         next = head.forward(step);
     }
-}
-
-/// Halves a block; `None` (and the block given back) when it is a single frame.
-pub(crate) fn split_halves(memmap: &Memmap, pages: Pages) -> Result<(Pages, Pages), Pages> {
-    let Some(half) = pages.order().below() else { return Err(pages) };
-    let lower = pages.index();
-    split_allocated(memmap, lower, pages.order(), half);
-    let upper = lower.upper_half(half);
-    let halves = [(lower, pages.pfn()), (upper, pages.pfn() + half.nr_pages())];
-    let [a, b] = halves.map(|(index, pfn)| Pages::new(pfn, index, half));
-    Ok((a, b))
 }
