@@ -100,9 +100,9 @@ pub fn config(setup: &MachineSetup) -> SimConfig {
 fn layout(setup: &MachineSetup) -> ZoneLayout {
     let end = |kind| {
         let ends = setup.zones.iter().filter(|zone| zone.id.1 == kind).map(|zone| zone.zone.span.1);
-        ends.max().map(Pfn::new)
+        ends.max().map(|end| Pfn::new(end).start_address(12))
     };
-    let dma = end(0).unwrap_or(Pfn::new(0));
+    let dma = end(0).unwrap_or(PhysAddr::new(0));
     ZoneLayout::new(Some(dma), Some(end(1).unwrap_or(dma)), None)
 }
 
