@@ -90,6 +90,8 @@ pub fn config(setup: &MachineSetup) -> SimConfig {
     let distance = |&it: &u64| u8::try_from(it).expect("a distance");
     config.distances =
         setup.distances.iter().map(|row| row.iter().map(distance).collect()).collect();
+    // Every node of the recordings is online; without memory it needs a CPU for that.
+    config.cpus = (0..setup.nodes).map(|node| node_id(node.try_into().expect("few"))).collect();
     config.zones = layout(setup);
     config.options = options(setup);
     config.contents = Contents::Ignored;
