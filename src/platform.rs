@@ -14,12 +14,15 @@ pub struct IrqFlags(pub usize);
 ///
 /// - Between [`irq_save`](Self::irq_save) and the matching [`irq_restore`](Self::irq_restore) no
 ///   interrupt handler that uses the allocator runs on this CPU, and the code is not moved to
-///   another CPU.
+///   another CPU. The calls nest. Each is a barrier for the compiler: no access to memory is moved
+///   across it (`asm!` without `nomem` is one).
 /// - [`cpu_id`](Self::cpu_id) gives CPUs that run at the same time different numbers.
 /// - [`phys_to_virt`](Self::phys_to_virt) of an address in memory that was handed to
-///   `PageAllocator::init` (for zones below HIGHMEM) is a valid pointer to that
-///   memory, the same at every call, contiguous where the memory is, and no two addresses give the
-///   same pointer.
+///   [`init`](crate::PageAllocator::init), HIGHMEM excepted, is a valid pointer to that memory, for
+///   reading and writing, the same at every call, contiguous where the memory is, and no two
+///   addresses give the same pointer. No reference points to memory that the allocator has.
+/// - [`clear_pages`](Self::clear_pages) writes to the frames that it is given and to nothing else. A
+///   port with HIGHMEM has one of its own, as `phys_to_virt` does not reach those frames.
 ///
 /// ```
 /// use page_alloc::{IrqFlags, PhysAddr, Platform};

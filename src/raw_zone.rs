@@ -243,7 +243,9 @@ impl<'m> RawZone<'m> {
         }
     }
 
-    /// The type whose memory a request of `start_type` would take when its own has run out.
+    /// The type whose memory of this order a request of `start_type` would take when its own has
+    /// run out, and whether with the whole pageblock. Linux's `only_stealable` is a filter for
+    /// [`Takeover::Pageblock`](crate::Takeover::Pageblock).
     #[must_use]
     pub fn find_suitable_fallback(
         &mut self,
@@ -300,11 +302,18 @@ impl<'m> RawZone<'m> {
     }
 
     /// Gives an isolated pageblock back as `migratetype`. Nothing happens if it is not isolated.
+    ///
+    /// # Errors
+    ///
+    /// [`IsolateError::NoSuchFrame`], [`IsolateError::IllegalType`].
     #[doc(alias = "unset_migratetype_isolate")]
-    pub fn unisolate_pageblock(&mut self, pfn: Pfn, migratetype: MigrateType) {
-        if let Some(index) = self.memmap.index_of(pfn) {
-            self.zone().unisolate_pageblock(index, migratetype);
-        }
+    pub fn unisolate_pageblock(
+        &mut self,
+        pfn: Pfn,
+        migratetype: MigrateType,
+    ) -> Result<(), IsolateError> {
+        let index = self.memmap.index_of(pfn).ok_or(IsolateError::NoSuchFrame(pfn))?;
+        self.zone().unisolate_pageblock(index, migratetype)
     }
 
     /// The migratetype of the pageblock around a frame; `None` where no memory is mapped.

@@ -1,6 +1,6 @@
 //! Zone types, and which of them a machine has.
 
-use crate::Pfn;
+use crate::PhysAddr;
 use core::fmt;
 
 /// Number of zone types; every node has a (perhaps empty) zone of each.
@@ -70,92 +70,82 @@ impl fmt::Display for ZoneType {
 /// Which zones a machine has, and where each ends.
 ///
 /// ```
-/// use page_alloc::{Pfn, ZoneLayout, ZoneType};
+/// use page_alloc::{PhysAddr, ZoneLayout, ZoneType};
 /// let x86 = ZoneLayout::X86_64;
-/// assert_eq!(x86.zone_of(Pfn::new(0xfff)), ZoneType::Dma);
-/// assert_eq!(x86.zone_of(Pfn::new(0x1000)), ZoneType::Dma32);
-/// assert_eq!(x86.zone_of(Pfn::new(0x10_0000)), ZoneType::Normal);
+/// assert_eq!(x86.zone_of(PhysAddr::new(0xff_ffff)), ZoneType::Dma);
+/// assert_eq!(x86.zone_of(PhysAddr::new(0x100_0000)), ZoneType::Dma32);
+/// assert_eq!(x86.zone_of(PhysAddr::new(1 << 32)), ZoneType::Normal);
 /// assert!(!x86.has(ZoneType::HighMem));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZoneLayout {
-    /// One past the last frame of DMA, DMA32, NORMAL; `None`: the machine has no such zone. The
-    /// highest zone of a layout takes all the rest, whatever its end says.
-    ends: [Option<Pfn>; 3],
-    /// Where NORMAL ends and HIGHMEM begins, if there is HIGHMEM.
-    highmem: bool,
+    dma_end: Option<PhysAddr>,
+    dma32_end: Option<PhysAddr>,
+    /// Where NORMAL ends and HIGHMEM begins; `None`: there is no HIGHMEM.
+    normal_end: Option<PhysAddr>,
 }
 
 impl ZoneLayout {
-    /// x86-64 with 4 KiB pages: DMA below 16 MiB, DMA32 below 4 GiB, NORMAL above.
-    pub const X86_64: Self = Self {
-        ends: [Some(Pfn::new(0x1000)), Some(Pfn::new(0x10_0000)), Some(Pfn::new(u64::MAX))],
-        highmem: false,
-    };
+    /// x86-64: DMA below 16 MiB, DMA32 below 4 GiB, NORMAL above.
+    pub const X86_64: Self =
+        Self::new(Some(PhysAddr::new(16 << 20)), Some(PhysAddr::new(4 << 30)), None);
 
-    /// 32-bit x86 with 4 KiB pages: DMA below 16 MiB, NORMAL below 896 MiB, HIGHMEM above.
+    /// 32-bit x86: DMA below 16 MiB, NORMAL below 896 MiB, HIGHMEM above.
     pub const X86_32: Self =
-        Self { ends: [Some(Pfn::new(0x1000)), None, Some(Pfn::new(0x3_8000))], highmem: true };
+        Self::new(Some(PhysAddr::new(16 << 20)), None, Some(PhysAddr::new(896 << 20)));
 
     /// All memory in NORMAL.
-    pub const NORMAL_ONLY: Self =
-        Self { ends: [None, None, Some(Pfn::new(u64::MAX))], highmem: false };
+    pub const NORMAL_ONLY: Self = Self::new(None, None, None);
 
-    /// A layout with the given ends (one past the last frame) of DMA and DMA32, and NORMAL above,
-    /// up to `normal_end`; what is above that is HIGHMEM. `None` where the machine has no such
-    /// zone (for `normal_end`: no HIGHMEM).
+    /// A layout with the given ends (one past the last byte) of DMA and DMA32, and NORMAL above, up
+    /// to `normal_end`; what is above that is HIGHMEM. `None` where the machine has no such zone
+    /// (for `normal_end`: no HIGHMEM).
     ///
-    /// An end below that of a lower zone makes the zone empty.
+    /// An end below that of a lower zone makes the zone empty. A frame belongs to the zone of its
+    /// first byte.
     #[must_use]
     pub const fn new(
-        dma_end: Option<Pfn>,
-        dma32_end: Option<Pfn>,
-        normal_end: Option<Pfn>,
+        dma_end: Option<PhysAddr>,
+        dma32_end: Option<PhysAddr>,
+        normal_end: Option<PhysAddr>,
     ) -> Self {
-        let highmem = normal_end.is_some();
-        let normal = match normal_end {
-            Some(end) => end,
-            None => Pfn::new(u64::MAX),
-        };
-        Self { ends: [dma_end, dma32_end, Some(normal)], highmem }
+        Self { dma_end, dma32_end, normal_end }
     }
 
     /// Whether the machine has zones of this type. All have NORMAL and MOVABLE.
     #[must_use]
     pub const fn has(&self, zone: ZoneType) -> bool {
         match zone {
-            ZoneType::Dma => self.ends[0].is_some(),
-            ZoneType::Dma32 => self.ends[1].is_some(),
+            ZoneType::Dma => self.dma_end.is_some(),
+            ZoneType::Dma32 => self.dma32_end.is_some(),
             ZoneType::Normal | ZoneType::Movable => true,
-            ZoneType::HighMem => self.highmem,
+            ZoneType::HighMem => self.normal_end.is_some(),
         }
     }
 
-    /// One past the last frame of the zones of this type; `None` when the machine has no such
+    /// One past the last byte of the zones of this type; `None` when the machine has no such
     /// zones, or for those that take all the rest.
     #[must_use]
-    pub const fn end(&self, zone: ZoneType) -> Option<Pfn> {
+    pub const fn end(&self, zone: ZoneType) -> Option<PhysAddr> {
         match zone {
-            ZoneType::Dma | ZoneType::Dma32 => self.ends[zone as usize],
-            ZoneType::Normal if self.highmem => self.ends[2],
-            ZoneType::Normal | ZoneType::HighMem | ZoneType::Movable => None,
+            ZoneType::Dma => self.dma_end,
+            ZoneType::Dma32 => self.dma32_end,
+            ZoneType::Normal => self.normal_end,
+            ZoneType::HighMem | ZoneType::Movable => None,
         }
     }
 
-    /// The zone type of a frame, MOVABLE left aside.
+    /// The zone type of a byte, MOVABLE left aside.
     #[must_use]
-    pub fn zone_of(&self, pfn: Pfn) -> ZoneType {
-        for zone in [ZoneType::Dma, ZoneType::Dma32, ZoneType::Normal] {
-            if self.end(zone).is_some_and(|end| pfn < end) {
-                return zone;
-            }
-        }
-        self.highest()
+    pub fn zone_of(&self, address: PhysAddr) -> ZoneType {
+        let below_end = |zone: &ZoneType| self.end(*zone).is_some_and(|end| address < end);
+        let zones = [ZoneType::Dma, ZoneType::Dma32, ZoneType::Normal];
+        zones.into_iter().find(below_end).unwrap_or(self.highest())
     }
 
     /// The zone type that takes all memory above the others.
     #[must_use]
     pub const fn highest(&self) -> ZoneType {
-        if self.highmem { ZoneType::HighMem } else { ZoneType::Normal }
+        if self.normal_end.is_some() { ZoneType::HighMem } else { ZoneType::Normal }
     }
 }

@@ -22,6 +22,8 @@ const FRAMES: u64 = 8 << 18;
 struct Script {
     machine: Machine,
     events: Vec<Event>,
+    /// The places for live allocations that the events name.
+    places: usize,
     gfps: Vec<Gfp>,
 }
 
@@ -36,26 +38,28 @@ pub(crate) fn run(recorder: &mut Recorder) -> Result<(), Box<dyn Error>> {
 }
 
 fn script(path: &Path) -> Result<Script, Box<dyn Error>> {
-    let Trace { mut events, gfps, .. } = Trace::read(File::open(path)?)?;
+    let Trace { mut events, gfps, places, .. } = Trace::read(File::open(path)?)?;
     events.truncate(EVENTS);
     let gfps = gfps.iter().map(|text| Gfp::parse(text).map_err(|flag| flag.to_string()));
     let gfps = gfps.collect::<Result<_, _>>()?;
-    Ok(Script { machine: Machine::boot(FRAMES), events, gfps })
+    let places = usize::try_from(places)?;
+    Ok(Script { machine: Machine::boot(FRAMES), events, places, gfps })
 }
 
 /// Plays the events, then frees what they leave, which is not timed.
 fn play(script: &Script) -> Duration {
     let machine = &script.machine.0;
-    let mut live: Vec<Option<Pages>> = Vec::with_capacity(script.events.len());
+    let mut live: Vec<Option<Pages>> = (0..script.places).map(|_| None).collect();
     let free = |block: Option<Pages>| block.map(|pages| machine.free_pages(pages));
     let start = Instant::now();
     for event in &script.events {
         match *event {
-            Event::Alloc { order, gfp, .. } => {
-                live.push(machine.alloc_pages(script.gfps[usize::from(gfp)], order).ok());
+            Event::Alloc { place, order, gfp, .. } => {
+                let block = machine.alloc_pages(script.gfps[usize::from(gfp)], order);
+                live[place as usize] = block.ok();
             }
-            Event::Free { id, .. } => {
-                free(live[id as usize].take());
+            Event::Free { place, .. } => {
+                free(live[place as usize].take());
             }
             // The trace has none.
             Event::FreePart { .. } => {}

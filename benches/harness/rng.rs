@@ -18,7 +18,7 @@ impl Rng {
     /// A number below `end`, which is below 2^32 and not 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).expect("64 bits");
-        usize::try_from((self.next() >> 32) * end >> 32).expect("below end")
+        usize::try_from(((self.next() >> 32) * end) >> 32).expect("below end")
     }
 
     pub(crate) fn shuffle<T>(&mut self, values: &mut [T]) {

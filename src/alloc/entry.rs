@@ -168,7 +168,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Allocates a block from the nodes of the mask, the nearest to `node` first; `None` is all
-    /// nodes. The mask is dropped for contexts that free memory, as Linux does.
+    /// nodes. As in Linux, the mask no longer counts once the first attempts have failed, for contexts
+    /// that free memory and for requests that keep to no cpuset (atomic ones).
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
@@ -208,8 +209,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     #[inline]
     fn serve(&self, request: &Request<'_>) -> Result<Pages, AllocError> {
-        let attempt = self.first_attempt(request)?;
-        match self.attempt(request, attempt) {
+        let attempt = self.first_attempt(request);
+        match attempt.and_then(|attempt| self.attempt(request, attempt)) {
             Some(pages) => Ok(pages),
             None => self.slow_path(request),
         }

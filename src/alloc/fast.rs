@@ -182,7 +182,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if request.gfp.contains(Gfp::ZERO) {
             self.clear(&pages);
         }
-        if request.order > Order::ZERO && attempt.flags.contains(AllocFlags::HIGHATOMIC) {
+        let high_atomic = attempt.flags.contains(AllocFlags::HIGHATOMIC);
+        if high_atomic && request.order > Order::ZERO && zone.shared.wants_highatomic() {
             let irq = IrqGuard::new(&self.platform);
             zone.with(memmap, &irq, |zone: &mut ZoneMut<'_>| {
                 zone.reserve_highatomic_pageblock(index);

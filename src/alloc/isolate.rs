@@ -48,7 +48,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// # Errors
     ///
-    /// [`IsolateError::NoSuchFrame`].
+    /// [`IsolateError::NoSuchFrame`], [`IsolateError::IllegalType`].
     #[doc(alias = "unset_migratetype_isolate")]
     #[doc(alias = "undo_isolate_page_range")]
     pub fn unisolate_pageblock(
@@ -56,7 +56,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         pfn: Pfn,
         migratetype: MigrateType,
     ) -> Result<(), IsolateError> {
-        self.in_zone_of(pfn, |zone, index| zone.unisolate_pageblock(index, migratetype))
+        self.in_zone_of(pfn, |zone, index| zone.unisolate_pageblock(index, migratetype))?
     }
 
     fn in_zone_of<A>(

@@ -1,6 +1,7 @@
 //! A block with the address at which the kernel reaches it.
 
 use crate::Pages;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// An allocated block, and where the kernel has it mapped.
 ///
@@ -10,19 +11,20 @@ use crate::Pages;
 #[must_use = "dropping this loses the frames"]
 pub struct MappedPages {
     pages: Pages,
-    address: *mut u8,
+    /// Never changed: the type is one that may go to other threads with the token.
+    address: AtomicPtr<u8>,
 }
 
 impl MappedPages {
     pub(super) fn new(pages: Pages, address: *mut u8) -> Self {
-        Self { pages, address }
+        Self { pages, address: AtomicPtr::new(address) }
     }
 
     /// The first byte of the block.
     #[doc(alias = "page_address")]
     #[must_use]
-    pub const fn as_ptr(&self) -> *mut u8 {
-        self.address
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.address.load(Ordering::Relaxed)
     }
 
     /// The block.

@@ -52,7 +52,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// # Safety
     ///
     /// - Every byte of the map that is usable and not reserved is memory that works and that nobody
-    ///   else uses, now and as long as the allocator lives.
+    ///   else uses, now and as long as the allocator lives. Tokens left over from an earlier
+    ///   allocator or zone that had this memory, or its tables there, count as use.
     /// - [`Platform::phys_to_virt`] reaches the place of the tables
     ///   ([`Options::metadata`](crate::boot::Options::metadata)).
     ///
@@ -78,7 +79,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// # Errors
     ///
-    /// As for `init`.
+    /// As for `init`, but `memory` is used up: a new attempt needs other memory.
     pub unsafe fn init_in(
         &self,
         info: &BootInfo<'_>,

@@ -109,7 +109,17 @@ fn assemble(
     };
     let (layout, online) = (*survey.zones(), plan.online);
     let zones = zones.into_table();
-    let machine = Machine { memmap, nodes, zones, distances, online, cpus, layout, mobility };
+    let machine = Machine {
+        memmap,
+        nodes,
+        zones,
+        distances,
+        online,
+        first_node: online.iter().next().unwrap_or_default(),
+        cpus,
+        layout,
+        mobility,
+    };
     Ok((machine, report))
 }
 

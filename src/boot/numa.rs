@@ -321,18 +321,6 @@ impl<'a> NumaMap<'a> {
         self.cpus().filter_map(|cpu| self.cpu_node(cpu).ok()).collect()
     }
 
-    /// The nodes that are named anywhere.
-    pub(crate) fn nodes(&self) -> NodeMask {
-        let rows = self.acpi.as_ref().map_or(self.distances.len(), |acpi| acpi.domains.nr_nodes);
-        let in_ranges = self.ranges().map(|range| range.node);
-        NodeMask::ALL
-            .iter()
-            .take(rows)
-            .chain(self.nodes_with_cpus().iter())
-            .chain(in_ranges)
-            .collect()
-    }
-
     pub(crate) fn distance(&self, from: NodeId, to: NodeId) -> u8 {
         let known = match &self.acpi {
             Some(acpi) => acpi.distance(from, to),

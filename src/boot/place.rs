@@ -45,7 +45,7 @@ impl Survey<'_> {
         let all = self.frames();
         match place {
             MetadataPlace::Anywhere if self.zones().has(ZoneType::HighMem) => {
-                let end = self.zones().end(ZoneType::Normal).unwrap_or(all.end);
+                let end = self.zone_end(ZoneType::Normal).unwrap_or(all.end);
                 PfnRange::new(all.start, end.min(all.end))
             }
             MetadataPlace::Anywhere => all,

@@ -183,13 +183,12 @@ impl<'a> Survey<'a> {
         self.firmware.numa.nodes_with_cpus()
     }
 
-    /// The nodes that have CPUs or memory, and those that were named at all: by a NUMA range
-    /// without memory, by a row of the distance matrix, by an entry of the SRAT.
-    #[doc(alias = "node_possible_map")]
+    /// The nodes that have CPUs or memory. Others may be named, by a NUMA range without memory or a
+    /// row of distances; they are not there.
+    #[doc(alias = "node_online_map")]
     #[must_use]
-    pub fn possible_nodes(&self) -> NodeMask {
-        let named = self.firmware.numa.nodes();
-        NodeMask::from_bits(named.bits() | self.nodes_with_memory().bits())
+    pub fn online_nodes(&self) -> NodeMask {
+        NodeMask::from_bits(self.nodes_with_cpus().bits() | self.nodes_with_memory().bits())
     }
 
     /// The frames from the node's first to its last, holes and frames of other nodes included;
@@ -238,13 +237,20 @@ impl<'a> Survey<'a> {
             if !self.zones.has(lower) {
                 continue;
             }
-            let end = self.zones.end(lower).unwrap_or(self.span.end).min(self.span.end).max(start);
+            let end = self.zone_end(lower).unwrap_or(self.span.end).min(self.span.end).max(start);
             if lower == zone {
                 return PfnRange::new(start, end);
             }
             start = end;
         }
         PfnRange::new(start, start)
+    }
+
+    /// One past the last frame of the zones of a type that has a limit; a frame is in the zone of
+    /// its first byte.
+    pub(crate) fn zone_end(&self, zone: ZoneType) -> Option<Pfn> {
+        let end = self.zones.end(zone)?.get();
+        Some(Pfn::new(end.div_ceil(1 << self.page_shift())))
     }
 
     /// The zone type that the MOVABLE zone is cut out of: the highest that has memory.
@@ -272,7 +278,7 @@ impl<'a> Survey<'a> {
     pub fn zone_of(&self, node: NodeId, pfn: Pfn) -> ZoneType {
         match self.movable_start(node) {
             Some(start) if start <= pfn => ZoneType::Movable,
-            _ => self.zones.zone_of(pfn),
+            _ => self.zones.zone_of(pfn.start_address(self.page_shift())),
         }
     }
 

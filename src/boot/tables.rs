@@ -33,7 +33,7 @@ impl TablePlan {
             limit: MemmapPlan::MAX_FRAMES,
         };
         let memmap = MemmapPlan::new(ranges).ok_or(too_many)?;
-        let online = survey.possible_nodes();
+        let online = survey.online_nodes();
         let nodes = online.iter().last().map_or(1, |node| node.index() + 1);
         let cpus = survey.nr_cpus() as usize;
         let populated = all_zones(nodes)

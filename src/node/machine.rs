@@ -18,6 +18,8 @@ pub(crate) struct Machine {
     pub(crate) distances: Table<u8>,
     /// The nodes that there are.
     pub(crate) online: NodeMask,
+    /// The lowest of them.
+    pub(crate) first_node: NodeId,
     /// The node of each CPU.
     pub(crate) cpus: Table<NodeId>,
     pub(crate) layout: ZoneLayout,
@@ -43,10 +45,10 @@ impl Machine {
         self.zones.as_slice().get(zone_index(zone))
     }
 
-    /// The node of a CPU; node 0's number for a CPU that was not announced.
+    /// The node of a CPU; for one that was not announced, the first node.
     #[inline]
     pub(crate) fn cpu_to_node(&self, cpu: CpuId) -> NodeId {
-        self.cpus.as_slice().get(cpu.index()).copied().unwrap_or_default()
+        self.cpus.as_slice().get(cpu.index()).copied().unwrap_or(self.first_node)
     }
 
     /// The distance between two nodes; the greatest for one that there is not.

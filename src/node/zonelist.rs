@@ -13,7 +13,7 @@ pub(crate) enum ZonelistKind {
     NoFallback,
 }
 
-/// The managed zones in the order in which they are tried: node by node, within a node the higher
+/// The zones with memory in the order in which they are tried: node by node, within a node the higher
 /// zone types first. Each entry names its zone's node and type, so that a walk needs to look at no
 /// zone that is not meant.
 #[derive(Debug)]

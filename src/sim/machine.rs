@@ -167,10 +167,8 @@ impl<R: Reclaim, T: Trace> Sim<R, T> {
     /// Runs `f` on a CPU: in it, this thread stands for that CPU. Two threads must not stand for
     /// the same CPU at the same time.
     pub fn on_cpu<A>(&self, cpu: CpuId, f: impl FnOnce() -> A) -> A {
-        let before = CPU.replace(cpu);
-        let result = f();
-        CPU.set(before);
-        result
+        let _back = OnCpu(CPU.replace(cpu));
+        f()
     }
 
     /// Runs `f` on all CPUs at once, each a thread, and waits for them.
@@ -233,6 +231,15 @@ fn init_apart<R: Reclaim, T: Trace>(
     // SAFETY: as in `init_carved`; the tables are no part of the machine's memory.
     let report = config.with_boot_info(|info| unsafe { allocator.init_in(info, tables) })?;
     Ok((report, Some(mapping)))
+}
+
+/// Makes the thread stand for the CPU before again, after a panic too.
+struct OnCpu(CpuId);
+
+impl Drop for OnCpu {
+    fn drop(&mut self) {
+        CPU.set(self.0);
+    }
 }
 
 /// One past the last byte of present memory.

@@ -80,20 +80,22 @@ impl ZoneMut<'_> {
     }
 
     /// Frees an allocated block to the lists of its pageblock's present type. A block over two
-    /// pageblocks, one of them isolated, comes back in two, so that each half is counted as what it
-    /// is. (Linux goes by the first.)
+    /// pageblocks, one of them isolated or CMA, comes back in two, so that each half is counted as
+    /// what it is. (Linux goes by the first.)
     #[inline]
     pub(crate) fn free_block(&mut self, block: FreeBlock, order: Order) {
         let migratetype = self.memmap.pageblock(block.index()).migratetype();
-        if order > PAGEBLOCK_ORDER && self.is_half_isolated(block.index(), migratetype) {
+        if order > PAGEBLOCK_ORDER && self.differs_in_count(block.index(), migratetype) {
             return self.free_halves(block);
         }
         self.free_one_page(block, order, migratetype, FreeTo::Head);
     }
 
-    fn is_half_isolated(&self, index: FrameIdx, first: MigrateType) -> bool {
+    /// Whether the second pageblock's free frames are counted otherwise than the first's.
+    fn differs_in_count(&self, index: FrameIdx, first: MigrateType) -> bool {
         let second = self.memmap.pageblock(index.upper_half(PAGEBLOCK_ORDER)).migratetype();
-        first != second && (first == MigrateType::Isolate || second == MigrateType::Isolate)
+        let apart = |t| matches!(t, MigrateType::Isolate | MigrateType::Cma);
+        first != second && (apart(first) || apart(second))
     }
 
     #[cold]

@@ -50,7 +50,8 @@ fn fallback_orders(zone: &impl ZoneView, start_type: MigrateType) -> u16 {
 
 impl ZoneMut<'_> {
     /// The first type, in the order of the fallback table, that has a block of this order, and
-    /// whether its pageblock may be taken over.
+    /// whether its pageblock may be taken over. (Linux's `only_stealable` asks for a result with
+    /// [`Takeover::Pageblock`]: that depends on the request alone, not on the type found.)
     pub(crate) fn find_suitable_fallback(
         &self,
         order: Order,

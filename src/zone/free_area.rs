@@ -175,11 +175,16 @@ impl<'z> ZoneMut<'z> {
         free.then(|| FreeHead { index: buddy, order, migratetype: state.migratetype() })
     }
 
-    /// Moves a free block to the tail of another type's list, of the same order.
+    /// Moves a free block to the tail of another type's list, of the same order, and counts its
+    /// frames as what they are now.
     pub(super) fn move_to_free_list(&mut self, head: FreeHead, migratetype: MigrateType) {
-        let order = head.order;
+        let FreeHead { order, migratetype: old, .. } = head;
         let block = self.remove(head);
         self.add(block, order, migratetype, ListEnd::Tail);
+        if !(old.is_mergeable() && migratetype.is_mergeable()) {
+            self.shared.sub_free(old, order.nr_pages());
+            self.shared.add_free(migratetype, order.nr_pages());
+        }
     }
 
     /// The first block of a list as a [`FreeHead`].

@@ -1,6 +1,6 @@
 //! The high-atomic reserve: pageblocks kept for requests of higher order that can't wait.
 
-use super::shared::ZoneMut;
+use super::shared::{ZoneMut, ZoneShared};
 use crate::memmap::FrameIdx;
 use crate::{MigrateType, Order, PAGEBLOCK_NR_PAGES};
 
@@ -13,16 +13,18 @@ pub enum Force {
     Yes,
 }
 
-impl ZoneMut<'_> {
-    /// The reserve grows while it is below this: a hundredth of the zone, and a pageblock.
-    fn highatomic_limit(&self) -> u64 {
-        self.shared.managed.get() / 100 + PAGEBLOCK_NR_PAGES
+impl ZoneShared {
+    /// Whether the reserve may grow: it is below a hundredth of the zone, and a pageblock.
+    pub(crate) fn wants_highatomic(&self) -> bool {
+        self.nr_reserved_highatomic.get() < self.managed.get() / 100 + PAGEBLOCK_NR_PAGES
     }
+}
 
+impl ZoneMut<'_> {
     /// Adds the pageblock of a block just allocated to the reserve, unless the reserve is full or
     /// the pageblock is of a special type.
     pub(crate) fn reserve_highatomic_pageblock(&mut self, index: FrameIdx) {
-        if self.shared.nr_reserved_highatomic.get() >= self.highatomic_limit() {
+        if !self.shared.wants_highatomic() {
             return;
         }
         if !self.memmap.pageblock(index).migratetype().is_mergeable() {
@@ -34,7 +36,8 @@ impl ZoneMut<'_> {
     }
 
     /// Gives one pageblock of the reserve back, for a request of `migratetype`. True if frames
-    /// moved.
+    /// moved. A free block over two reserved pageblocks goes as a whole, but as Linux counts, it
+    /// takes one pageblock off the reserve.
     pub(crate) fn unreserve_highatomic_pageblock(
         &mut self,
         migratetype: MigrateType,

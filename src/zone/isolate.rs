@@ -15,6 +15,8 @@ pub enum IsolateError {
     NoSuchFrame(Pfn),
     /// It is isolated already.
     AlreadyIsolated(Pfn),
+    /// Pageblocks are isolated for MOVABLE memory or for a CMA area, not for this.
+    IllegalType(MigrateType),
     /// It belongs to a CMA area, and the caller is not the area.
     Cma(Pfn),
     /// A frame that can't be moved out of the way: allocated and not movable, reserved, or absent.
@@ -26,6 +28,7 @@ impl fmt::Display for IsolateError {
         match self {
             Self::NoSuchFrame(pfn) => write!(f, "frame {pfn} is not in this zone"),
             Self::AlreadyIsolated(pfn) => write!(f, "the pageblock at {pfn} is isolated already"),
+            Self::IllegalType(other) => write!(f, "pageblocks are not isolated for {other} memory"),
             Self::Cma(pfn) => write!(f, "the pageblock at {pfn} belongs to a CMA area"),
             Self::Unmovable(pfn) => write!(f, "frame {pfn} can't be moved"),
         }
@@ -33,6 +36,13 @@ impl fmt::Display for IsolateError {
 }
 
 impl core::error::Error for IsolateError {}
+
+fn check_type(migratetype: MigrateType) -> Result<(), IsolateError> {
+    match migratetype {
+        MigrateType::Movable | MigrateType::Cma => Ok(()),
+        other => Err(IsolateError::IllegalType(other)),
+    }
+}
 
 impl ZoneMut<'_> {
     /// Withdraws the pageblock around a frame: its free blocks no longer count as free and can't
@@ -44,6 +54,7 @@ impl ZoneMut<'_> {
         index: FrameIdx,
         migratetype: MigrateType,
     ) -> Result<(), IsolateError> {
+        check_type(migratetype)?;
         let first = index.align_down(PAGEBLOCK_ORDER);
         let pageblock_type = self.memmap.pageblock(first).migratetype();
         if pageblock_type == MigrateType::Isolate {
@@ -52,8 +63,7 @@ impl ZoneMut<'_> {
         self.check_movable(first, pageblock_type, migratetype)?;
         self.split_largest(first);
         self.set_pageblock_migratetype(first, MigrateType::Isolate);
-        let moved = self.move_freepages_block(index, MigrateType::Isolate);
-        self.shared.sub_free(pageblock_type, moved.free);
+        self.move_freepages_block(index, MigrateType::Isolate);
         Ok(())
     }
 
@@ -110,21 +120,26 @@ impl ZoneMut<'_> {
 
     /// Gives an isolated pageblock back as `migratetype`. Nothing happens if it is not isolated.
     #[doc(alias = "unset_migratetype_isolate")]
-    pub(crate) fn unisolate_pageblock(&mut self, index: FrameIdx, migratetype: MigrateType) {
+    pub(crate) fn unisolate_pageblock(
+        &mut self,
+        index: FrameIdx,
+        migratetype: MigrateType,
+    ) -> Result<(), IsolateError> {
+        check_type(migratetype)?;
         let first = index.align_down(PAGEBLOCK_ORDER);
         if self.memmap.pageblock(first).migratetype() != MigrateType::Isolate {
-            return;
+            return Ok(());
         }
         self.split_largest(first);
         let whole = self.take_mergeable(first);
         if whole.is_none() {
-            let moved = self.move_freepages_block(index, migratetype);
-            self.shared.add_free(migratetype, moved.free);
+            self.move_freepages_block(index, migratetype);
         }
         self.set_pageblock_migratetype(first, migratetype);
         if let Some(block) = whole {
             self.free_one_page(block, PAGEBLOCK_ORDER, migratetype, FreeTo::Tail);
         }
+        Ok(())
     }
 
     /// An isolated pageblock that is one free block could not merge with its buddy; where that is

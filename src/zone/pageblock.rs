@@ -41,7 +41,7 @@ impl ZoneMut<'_> {
     }
 
     /// Moves every free block of the pageblock around `index` to the lists of `migratetype`, and
-    /// counts what it finds. The pageblock's own type and the counts of free frames stay.
+    /// counts what it finds. The pageblock's own type stays.
     ///
     /// A pageblock that ends beyond the zone is left alone. In one that begins below the zone, the
     /// walk begins at `index`.

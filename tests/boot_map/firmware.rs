@@ -114,7 +114,7 @@ fn cpu_only_and_memory_only_nodes() {
     assert_eq!(nodes, [0, 0, 1, 1].map(node));
     assert_eq!(survey.nodes_with_memory(), NodeMask::from_bits(0b101));
     assert_eq!(survey.nodes_with_cpus(), NodeMask::from_bits(0b011));
-    assert_eq!(survey.possible_nodes(), NodeMask::from_bits(0b111));
+    assert_eq!(survey.online_nodes(), NodeMask::from_bits(0b111));
     assert_eq!(survey.present_in(node(0)), 0x9e + 0xff00);
     assert_eq!(survey.present_in(node(2)), 0x2_ffdf);
     assert_eq!(survey.distance(node(0), node(2)), 20);

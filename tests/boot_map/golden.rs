@@ -4,7 +4,7 @@ use crate::text::{dashed, folder, node, number, range, region, zone_type};
 use flate2::read::GzDecoder;
 use page_alloc::boot::{BootInfo, MemoryKind, MemoryRegion, Movable, NodeRange};
 use page_alloc::boot::{Numa, Options, Survey, ZoneExtent};
-use page_alloc::{NodeId, Pfn, PfnRange, ZoneLayout, ZoneType};
+use page_alloc::{NodeId, Pfn, PfnRange, PhysAddr, ZoneLayout, ZoneType};
 use std::io::Read;
 
 /// The header of a walk or slow-path file.
@@ -49,9 +49,10 @@ impl Header {
         }
     }
 
-    /// One past the last frame of the zones of this type.
-    fn end(&self, zone: ZoneType) -> Option<Pfn> {
-        self.zones.iter().filter(|(_, other, ..)| *other == zone).map(|zone| zone.2.end).max()
+    /// One past the last byte of the zones of this type.
+    fn end(&self, zone: ZoneType) -> Option<PhysAddr> {
+        let ends = self.zones.iter().filter(|(_, other, ..)| *other == zone).map(|zone| zone.2.end);
+        ends.max().map(|end| end.start_address(12))
     }
 }
 

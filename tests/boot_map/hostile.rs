@@ -245,7 +245,7 @@ fn no_room_for_metadata() {
     assert_eq!(with(within, 3), refused(3, 2, within));
     let beyond = MetadataPlace::Within { base: PhysAddr::new(u64::MAX), length: u64::MAX };
     assert_eq!(with(beyond, 1), refused(1, 0, beyond));
-    let highmem = base.zones(ZoneLayout::new(None, None, Some(Pfn::new(6))));
+    let highmem = base.zones(ZoneLayout::new(None, None, Some(PhysAddr::new(6 << 12))));
     let survey = Survey::new(&highmem, 12).unwrap();
     assert_eq!(survey.place_metadata(2), Ok(frames(4, 6)));
 }

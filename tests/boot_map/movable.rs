@@ -2,7 +2,7 @@
 
 use crate::text::{node, range, region};
 use page_alloc::boot::{BootInfo, MemoryKind, MemoryRegion, Movable, Numa, Options, Survey};
-use page_alloc::{NodeId, Pfn, ZoneLayout, ZoneType};
+use page_alloc::{NodeId, Pfn, PhysAddr, ZoneLayout, ZoneType};
 use proptest::collection::vec;
 use proptest::{prop_assert_eq, proptest};
 
@@ -61,7 +61,7 @@ proptest! {
         let total = memory.iter().map(|frames| u64::try_from(frames.len()).unwrap()).sum::<u64>();
         let numa = Numa::Ranges { ranges: &ranges, distances: &[], cpus: &[NodeId::ZERO] };
         let info = BootInfo::new(&map)
-            .zones(ZoneLayout::new(Some(Pfn::new(usable)), None, None))
+            .zones(ZoneLayout::new(Some(PhysAddr::new(usable << 12)), None, None))
             .numa(numa)
             .options(Options::DEFAULT.movable(Movable::KernelSize(required)));
         let survey = Survey::new(&info, 12).unwrap();
@@ -118,7 +118,7 @@ fn a_hole_at_the_border_of_the_highest_zone() {
         region(0x1000, 5120 << 12, MemoryKind::Usable),
         region(6200 << 12, 9000 << 12, MemoryKind::Usable),
     ];
-    let layout = ZoneLayout::new(Some(Pfn::new(5120)), None, None);
+    let layout = ZoneLayout::new(Some(PhysAddr::new(5120 << 12)), None, None);
     let options = Options::DEFAULT.movable(Movable::KernelSize(5000));
     let survey = Survey::new(&BootInfo::new(&map).zones(layout).options(options), 12).unwrap();
     assert_eq!(survey.movable_start(NodeId::ZERO), Some(Pfn::new(7168)));
@@ -134,7 +134,7 @@ fn cut_out_of_the_highest_zone_that_has_memory() {
 /// With HIGHMEM, all of NORMAL stays the kernel's.
 #[test]
 fn cut_out_of_highmem() {
-    let layout = ZoneLayout::new(None, None, Some(Pfn::new(5000)));
+    let layout = ZoneLayout::new(None, None, Some(PhysAddr::new(5000 << 12)));
     let (start, sizes) = one_node(Movable::KernelSize(1), layout);
     assert_eq!((start, sizes), (Some(5120), [0, 0, 4999, 120, 2880]));
 }

@@ -54,7 +54,8 @@ impl Machine {
     /// The zones, with borders in frames.
     fn layout(&self) -> ZoneLayout {
         let (dma, dma32, normal) = self.ends;
-        ZoneLayout::new(Some(Pfn::new(dma)), Some(Pfn::new(dma32)), normal.map(Pfn::new))
+        let byte = |pfn: u64| Pfn::new(pfn).start_address(self.page_shift);
+        ZoneLayout::new(Some(byte(dma)), Some(byte(dma32)), normal.map(byte))
     }
 
     fn info(&self) -> BootInfo<'_> {
@@ -156,7 +157,8 @@ fn naive_zone(machine: &Machine, painting: &Painting, of: NodeId, zone: ZoneType
     let runs = painting.runs(machine.first());
     let own: Vec<_> = runs.iter().filter(|run| run.node == of).collect();
     let Some((first, last)) = own.first().zip(own.last()) else { return ZoneExtent::default() };
-    let in_zone = |pfn: &u64| layout.zone_of(Pfn::new(*pfn)) == zone;
+    let in_zone =
+        |pfn: &u64| layout.zone_of(Pfn::new(*pfn).start_address(machine.page_shift)) == zone;
     let mut span = (first.range.start.get()..last.range.end.get()).filter(in_zone);
     let Some(start) = span.next() else { return ZoneExtent::default() };
     let end = span.next_back().unwrap_or(start) + 1;

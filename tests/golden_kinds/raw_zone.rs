@@ -184,6 +184,7 @@ impl ZoneUnderTest for Tested<'_> {
     }
 
     fn unisolate(&mut self, pfn: u64, migratetype: u8) {
-        self.zone.get_mut().unisolate_pageblock(Pfn::new(pfn), type_of(migratetype));
+        let zone = self.zone.get_mut();
+        zone.unisolate_pageblock(Pfn::new(pfn), type_of(migratetype)).expect("a frame of the zone");
     }
 }

@@ -90,6 +90,8 @@ pub fn config(setup: &MachineSetup) -> SimConfig {
     let distance = |&it: &u64| u8::try_from(it).expect("a distance");
     config.distances =
         setup.distances.iter().map(|row| row.iter().map(distance).collect()).collect();
+    // Every node of the recordings is online; without memory it needs a CPU for that.
+    config.cpus = (0..setup.nodes).map(|node| node_id(node.try_into().expect("few"))).collect();
     config.zones = layout(setup);
     config.options = options(setup);
     config.contents = Contents::Ignored;
@@ -100,9 +102,9 @@ pub fn config(setup: &MachineSetup) -> SimConfig {
 fn layout(setup: &MachineSetup) -> ZoneLayout {
     let end = |kind| {
         let ends = setup.zones.iter().filter(|zone| zone.id.1 == kind).map(|zone| zone.zone.span.1);
-        ends.max().map(Pfn::new)
+        ends.max().map(|end| Pfn::new(end).start_address(12))
     };
-    let dma = end(0).unwrap_or(Pfn::new(0));
+    let dma = end(0).unwrap_or(PhysAddr::new(0));
     ZoneLayout::new(Some(dma), Some(end(1).unwrap_or(dma)), None)
 }
 

@@ -43,7 +43,12 @@ impl Machine {
             self.wake_nodes(zonelist, outcome);
         }
         self.attempt_again(Attempt { flags: &flags, ..asked }, outcome);
-        if outcome.pfn.is_none() && may_wait(asked.gfp) && self.unreserve(asked, zonelist) {
+        if outcome.pfn.is_none() && !flags.contains('S') {
+            self.attempt_again(Attempt { flags: &flags, mask: None, ..asked }, outcome);
+        }
+        // Costly orders rather fail than take the reserve.
+        let patient = may_wait(asked.gfp) && asked.order <= 3;
+        while outcome.pfn.is_none() && patient && self.unreserve(asked, zonelist) {
             self.attempt_again(Attempt { flags: &flags, ..asked }, outcome);
         }
     }
