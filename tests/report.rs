@@ -1,6 +1,9 @@
 //! The reports print as Linux 6.1 prints: each recorded `/proc` file is read into values, and the
 //! values give the file back, byte for byte.
 
+#[path = "report/machines.rs"]
+mod machines;
+
 use page_alloc::report::{
     BuddyInfoRow, CmaColumn, DeviceColumn, NumaStat, PageTypeInfo, Pageset, Protection, ZoneInfo,
     ZonePageTypes, ZonePages,
@@ -20,7 +23,8 @@ fn boots(file: &str) -> Vec<(String, String)> {
         let path = boot.join(file);
         (path.display().to_string(), fs::read_to_string(&path).expect("a recorded file"))
     };
-    let texts: Vec<_> = boots.filter(|path| path.is_dir()).map(read).collect();
+    let mut texts: Vec<_> = boots.filter(|path| path.is_dir()).map(read).collect();
+    texts.sort();
     assert_eq!(texts.len(), 9);
     texts
 }

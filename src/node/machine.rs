@@ -60,7 +60,7 @@ impl Machine {
     }
 
     /// The zones of online nodes that the layout has, node by node, from the lowest type up.
-    pub(crate) fn online_zones(&self) -> impl Iterator<Item = &Zone> {
+    pub(crate) fn online_zones(&self) -> impl Iterator<Item = &Zone> + Clone {
         self.zones.as_slice().iter().filter(|zone| {
             self.online.contains(zone.shared.id.node()) && self.layout.has(zone.shared.zone_type())
         })

@@ -8,7 +8,7 @@ use crate::{
 use core::fmt;
 
 /// Linux stops counting the blocks of a list here, and marks the number with `>`.
-const MOST_COUNTED: u64 = 100_000;
+pub(super) const MOST_COUNTED: u64 = 100_000;
 
 /// Whether CMA has its row and its column. Linux prints them if it was built with CMA; we print
 /// them where the machine has CMA areas.

@@ -1,16 +1,20 @@
 //! A look at one zone of an allocator.
 
 use crate::alloc::PageAllocator;
-use crate::memmap::Memmap;
+use crate::memmap::FrameKind;
+use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
 use crate::trace::Trace;
 use crate::verify::{self, Violation};
 use crate::zone::watermark::ZoneSnapshot;
-use crate::zone::{Zone, ZoneMut};
+use crate::zone::{Zone, ZoneEvents, ZoneMut};
 use crate::zone_id::ZoneId;
-use crate::{MAX_ORDER, MigrateType, NodeId, Order, Pfn, PfnRange, ZoneType};
+use crate::{
+    MAX_ORDER, MIGRATE_TYPES, MigrateType, NodeId, Order, PAGEBLOCK_NR_PAGES, Pfn, PfnRange,
+    ZoneLayout, ZoneType,
+};
 use core::fmt;
 
 /// One zone of an allocator, to look at.
@@ -19,7 +23,7 @@ use core::fmt;
 /// is read, unless nothing else uses the allocator.
 pub struct ZoneRef<'a, P> {
     zone: &'a Zone,
-    memmap: &'a Memmap,
+    machine: &'a Machine,
     platform: &'a P,
 }
 
@@ -30,6 +34,40 @@ impl<P> Clone for ZoneRef<'_, P> {
 }
 
 impl<P> Copy for ZoneRef<'_, P> {}
+
+/// The zones of an allocator, to be walked as often as wanted.
+pub(super) struct ZoneRefs<'a, P> {
+    machine: Option<&'a Machine>,
+    platform: &'a P,
+}
+
+impl<'a, P> ZoneRefs<'a, P> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = ZoneRef<'a, P>> + Clone + use<'a, P> {
+        let platform = self.platform;
+        self.machine.into_iter().flat_map(move |machine| {
+            machine.online_zones().map(move |zone| ZoneRef { zone, machine, platform })
+        })
+    }
+
+    /// Those that have memory.
+    pub(super) fn populated(&self) -> impl Iterator<Item = ZoneRef<'a, P>> + Clone + use<'a, P> {
+        self.iter().filter(|zone| zone.zone.shared.is_populated())
+    }
+}
+
+impl<P> Clone for ZoneRefs<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for ZoneRefs<'_, P> {}
+
+impl<P> fmt::Debug for ZoneRefs<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// The zone of that type on that node; `None` if the machine has no such zone, or before
@@ -59,11 +97,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn zones(&self) -> impl Iterator<Item = ZoneRef<'_, P>> {
-        let platform = self.platform();
-        self.machine().into_iter().flat_map(move |machine| {
-            let memmap = &machine.memmap;
-            machine.online_zones().map(move |zone| ZoneRef { zone, memmap, platform })
-        })
+        self.zone_refs().iter()
+    }
+
+    pub(super) fn zone_refs(&self) -> ZoneRefs<'_, P> {
+        ZoneRefs { machine: self.machine(), platform: self.platform() }
     }
 
     /// Checks every invariant of every zone, frame by frame. Before `init` there is nothing to
@@ -197,7 +235,59 @@ impl<P: Platform> ZoneRef<'_, P> {
     #[doc(alias = "get_pageblock_migratetype")]
     #[must_use]
     pub fn pageblock_migratetype(&self, pfn: Pfn) -> Option<MigrateType> {
-        self.memmap.index_of(pfn).map(|index| self.memmap.pageblock(index).migratetype())
+        let memmap = &self.machine.memmap;
+        memmap.index_of(pfn).map(|index| memmap.pageblock(index).migratetype())
+    }
+
+    /// The number of pageblocks of each type, indexed by migratetype. As Linux does, this looks at
+    /// every 512th frame of the span, and counts its pageblock if the frame is present and the
+    /// zone's. The lock is not taken.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{MigrateType, NodeId, ZoneType};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let dma32 = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+    /// assert_eq!(dma32.nr_pageblocks()[MigrateType::Movable.index()], 24); // 48 MiB
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "pagetypeinfo_showblockcount_print")]
+    #[must_use]
+    pub fn nr_pageblocks(&self) -> [u64; MIGRATE_TYPES] {
+        let mut counts = [0; MIGRATE_TYPES];
+        let mut pfn = self.span().start;
+        while pfn < self.span().end {
+            if let Some(migratetype) = self.own_pageblock(pfn) {
+                counts[migratetype.index()] += 1;
+            }
+            pfn = pfn + PAGEBLOCK_NR_PAGES;
+        }
+        counts
+    }
+
+    /// The migratetype of the pageblock around a frame of this zone.
+    fn own_pageblock(&self, pfn: Pfn) -> Option<MigrateType> {
+        let memmap = &self.machine.memmap;
+        let index = memmap.index_of(pfn)?;
+        let state = memmap.state(index);
+        let own = state.kind() != FrameKind::Absent && state.zone() == self.id();
+        own.then(|| memmap.pageblock(index).migratetype())
+    }
+
+    /// Free blocks by migratetype and order, each number not above `most`.
+    pub(super) fn free_blocks_up_to(&self, most: u64) -> [[u64; MAX_ORDER]; MIGRATE_TYPES] {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let count =
+            |order, kind| self.with(|zone| zone.blocks(order, kind).take(most).count() as u64);
+        MigrateType::ALL.map(|kind| Order::ALL.map(|order| count(order, kind)))
+    }
+
+    pub(super) fn layout(&self) -> ZoneLayout {
+        self.machine.layout
+    }
+
+    pub(super) fn events(&self) -> &ZoneEvents {
+        &self.zone.shared.events
     }
 
     /// Ends the boost of the watermarks: kswapd does that when it has freed as much.
@@ -216,7 +306,7 @@ impl<P: Platform> ZoneRef<'_, P> {
 
     fn with<A>(&self, f: impl FnOnce(&mut ZoneMut<'_>) -> A) -> A {
         let irq = IrqGuard::new(self.platform);
-        self.zone.with(self.memmap, &irq, f)
+        self.zone.with(&self.machine.memmap, &irq, f)
     }
 }
 

@@ -26,5 +26,5 @@ pub use isolate::IsolateError;
 pub(crate) use locked::Zone;
 pub(crate) use populate::{Describer, Giving};
 pub(crate) use rmqueue::{HighAtomicUse, Taken};
-pub(crate) use shared::{ZoneMut, ZoneShared};
+pub(crate) use shared::{ZoneEvents, ZoneMut, ZoneShared};
 pub(crate) use split::split_allocated;
