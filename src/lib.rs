@@ -50,6 +50,27 @@
 //! Interrupts off, then one zone. No code takes a second zone's lock, and no hook is called with one
 //! held. Allocation and freeing may be called in interrupt handlers, but not in handlers that can't
 //! be masked.
+//!
+//! # Invariants
+//!
+//! What holds of every zone while nobody holds its lock. Comments cite the numbers, and [`verify`]
+//! checks them one by one.
+//!
+//! - **I1** A link word is 0 or the index of a frame of the same memmap.
+//! - **I2** A block is on one list at most. A frame marked free heads a block on a list, and every
+//!   block on a list is marked free; whoever took it off holds the only token for it.
+//! - **I3** A block starts at a multiple of its size and lies in one zone; its frames but the first
+//!   are marked as inside a block of that zone.
+//! - **I4** Below the order of a pageblock, two buddies are never both free as a whole: they are
+//!   one block. (From a pageblock up, Linux leaves them apart when their types were changed while
+//!   they were free, and so does this crate.)
+//! - **I5** The count of blocks of an order is the length of its lists, and the count of free
+//!   frames is the sum over all lists but those of isolated pageblocks.
+//! - **I6** Every managed frame is free or allocated, and an allocated block has a holder.
+//! - **I7** A free block is on the list of the order and migratetype that its state word names.
+//! - **I8** The min watermark is not above the low one, nor the low one above the high one.
+//!
+//! I9, the bound on the length of a per-CPU list, will come with the per-CPU lists.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

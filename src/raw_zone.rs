@@ -180,7 +180,7 @@ impl<'m> RawZone<'m> {
         self.shared.set_mobility(config.mobility);
     }
 
-    fn zone(&mut self) -> ZoneMut<'_> {
+    pub(crate) fn zone(&mut self) -> ZoneMut<'_> {
         ZoneMut { shared: &self.shared, areas: &mut self.areas, memmap: &self.memmap }
     }
 
@@ -224,7 +224,7 @@ impl<'m> RawZone<'m> {
     /// The token is not of this zone.
     pub fn set_movable(&mut self, pages: &Pages, movability: Movability) -> Result<(), FreeError> {
         let frame = self.memmap.frame(self.index_of(pages)?);
-        frame.set_state(frame.state().with_movable(movability == Movability::Movable));
+        frame.set_state(frame.state().with_movability(movability));
         Ok(())
     }
 

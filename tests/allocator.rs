@@ -1,9 +1,6 @@
 //! The whole allocator, through its public interface, against oracles that share no code with it.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "golden_kinds/common.rs"]
-mod common;
 #[path = "allocator/duel.rs"]
 mod duel;
 #[path = "allocator/exhaustive.rs"]
@@ -19,6 +16,9 @@ mod raw;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "golden_kinds/raw_zone.rs"]
 mod raw_zone;
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "golden_kinds/recording.rs"]
+mod recording;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "golden_kinds/sim_machine.rs"]
 mod sim_machine;

@@ -8,9 +8,6 @@
 
 #[path = "golden_kinds/buddy.rs"]
 mod buddy;
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "golden_kinds/common.rs"]
-mod common;
 #[path = "golden_kinds/extfrag.rs"]
 mod extfrag;
 #[path = "golden_kinds/files.rs"]
@@ -22,6 +19,9 @@ mod gfp;
 mod port;
 #[path = "golden_kinds/raw_zone.rs"]
 mod raw_zone;
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "golden_kinds/recording.rs"]
+mod recording;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "golden_kinds/sim_machine.rs"]
 mod sim_machine;

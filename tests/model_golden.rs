@@ -3,12 +3,12 @@
 
 #[path = "golden_kinds/buddy.rs"]
 mod buddy_recording;
-#[path = "golden_kinds/common.rs"]
-mod common;
 #[path = "golden_kinds/files.rs"]
 mod files;
 #[allow(dead_code, reason = "shared with other tests")]
 mod model;
+#[path = "golden_kinds/recording.rs"]
+mod recording;
 #[path = "golden_kinds/walk.rs"]
 mod walk_recording;
 

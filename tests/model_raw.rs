@@ -2,15 +2,15 @@
 //! tiny ones.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "golden_kinds/common.rs"]
-mod common;
 #[path = "model_raw/exhaustive.rs"]
 mod exhaustive;
 #[allow(dead_code, reason = "shared with other tests")]
 mod model;
 #[path = "golden_kinds/raw_zone.rs"]
 mod raw_zone;
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "golden_kinds/recording.rs"]
+mod recording;
 #[path = "model_raw/strategy.rs"]
 mod strategy;
 

@@ -66,7 +66,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[doc(alias = "free_area_init")]
     pub unsafe fn init(&self, info: &BootInfo<'_>) -> Result<BootReport, InitError> {
         self.set_machine(|| {
-            // SAFETY: the caller promises for the memory, and `Platform` for the way to it.
+            // SAFETY: the contract of `init` is the same.
             unsafe { boot::build(info, &self.platform) }
         })
     }
@@ -145,7 +145,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// What is there instead. Nothing was changed.
     #[doc(alias = "__free_pages")]
     pub unsafe fn free_pages_raw(&self, pfn: Pfn, order: Order) -> Result<(), FreeError> {
-        // SAFETY: the caller owns a reference, if the block is there.
+        // SAFETY: the caller owns a reference, if the block is there: the contract of
+        // `free_pages_raw`.
         let pages = unsafe { self.pages_from_raw(pfn, order)? };
         self.free_pages(pages).map_err(|refused| refused.reason)
     }
@@ -154,7 +155,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     pub(super) fn clear(&self, pages: &Pages) {
         let start = pages.pfn().start_address(P::PAGE_SHIFT);
         let bytes = (1_usize << P::PAGE_SHIFT) << pages.order().get();
-        // SAFETY: the block was just allocated, and nobody else knows of it.
+        // SAFETY: by the invariant of `Pages` the block is the caller's, and as it was just taken
+        // off a list (I2), nobody else knows of it.
         unsafe { self.platform().clear_pages(start, bytes) }
     }
 }

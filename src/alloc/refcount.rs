@@ -71,7 +71,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     pub fn set_movable(&self, pages: &Pages, movability: Movability) -> Result<(), FreeError> {
         let (machine, index) = self.check_token(pages)?;
         let frame = machine.memmap.frame(index);
-        frame.set_state(frame.state().with_movable(movability == Movability::Movable));
+        frame.set_state(frame.state().with_movability(movability));
         Ok(())
     }
 

@@ -53,9 +53,9 @@ pub(crate) unsafe fn build<P: Platform>(
     survey.reserve_metadata(place);
     let start = platform.phys_to_virt(place.start.start_address(P::PAGE_SHIFT));
     let start = NonNull::new(start).ok_or(InitError::MetadataUnmapped { place })?;
-    // SAFETY: the frames of `place` are free in the survey, so by the caller's promise they are
-    // memory that nobody else uses; `Platform` promises that the pointer reaches them; and they are
-    // reserved from now on.
+    // SAFETY: the frames of `place` are free in the survey, so by the contract of `build` they are
+    // memory that nobody else uses; by the contract of `Platform` the pointer reaches them; and
+    // they are reserved from now on.
     let arena = unsafe { Arena::new(start, plan.bytes) };
     assemble(survey, &plan, arena, Some(place))
 }
@@ -75,7 +75,8 @@ pub(crate) fn build_in(
         return Err(InitError::MetadataTooSmall { needed, given });
     }
     let bytes = memory.len();
-    // SAFETY: the slice is borrowed for ever, and handed to nobody else.
+    // SAFETY: the slice is borrowed for ever, and handed to nobody else, as the contract of
+    // `Arena::new` asks.
     let arena = unsafe { Arena::new(NonNull::from(memory).cast(), bytes) };
     assemble(survey, &plan, arena, None)
 }

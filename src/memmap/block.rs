@@ -41,6 +41,11 @@ impl FreeBlock {
 /// else uses the frames; [`get_page`](crate::PageAllocator::get_page) makes a second token for a
 /// second holder.
 ///
+/// # Invariants
+///
+/// The holder has a reference to an allocated block of that order, whose first frame has that number
+/// and is described at that place.
+///
 /// ```
 /// # fn example(pages: page_alloc::Pages) {
 /// let range = pages.range();

@@ -1,15 +1,19 @@
 //! The frame descriptor: 16 bytes for every present frame.
 
 use crate::sync::RefCount;
-use crate::sync::shim::{AtomicU32, Ordering};
 use crate::zone_id::ZoneId;
 use crate::{MigrateType, Order};
 use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// What is known of one frame. The first frame of a block speaks for the block.
 ///
 /// While the block is on a list the link words are the list's. While it is allocated they are the
 /// owner's, as one 64-bit value.
+///
+/// # Invariants
+///
+/// All of it is atomics: any number of threads may look at it and write to it at any time.
 #[derive(Debug)]
 #[repr(C, align(16))]
 pub(crate) struct Frame {
@@ -20,7 +24,6 @@ pub(crate) struct Frame {
     pub(crate) count: RefCount,
 }
 
-#[cfg(not(loom))]
 static_assertions::const_assert!(size_of::<Frame>() == 16);
 
 /// A link word of a frame.
@@ -209,8 +212,11 @@ impl FrameState {
         self.0 & MOVABLE != 0
     }
 
-    pub(crate) fn with_movable(self, movable: bool) -> Self {
-        Self(if movable { self.0 | MOVABLE } else { self.0 & !MOVABLE })
+    pub(crate) fn with_movability(self, movability: Movability) -> Self {
+        Self(match movability {
+            Movability::Movable => self.0 | MOVABLE,
+            Movability::Pinned => self.0 & !MOVABLE,
+        })
     }
 
     /// This state, with the marks of another.
@@ -241,7 +247,7 @@ impl fmt::Debug for FrameState {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::{NodeId, ZoneType};
@@ -257,9 +263,11 @@ mod tests {
                 assert_eq!(state.zone(), zone);
                 assert!(state.is_free(order, zone) && !state.is_allocated(order));
             }
-            let state = FrameState::allocated(order, zone).with_movable(true).with_pfmemalloc();
+            let state = FrameState::allocated(order, zone).with_pfmemalloc();
+            let state = state.with_movability(Movability::Movable);
             assert!(state.is_allocated(order) && state.is_movable() && state.is_pfmemalloc());
-            assert!(!state.is_free(order, zone) && !state.with_movable(false).is_movable());
+            assert!(!state.is_free(order, zone));
+            assert!(!state.with_movability(Movability::Pinned).is_movable());
         }
     }
 

@@ -22,9 +22,9 @@ pub(crate) struct FrameLinks {
     base: NonNull<Frame>,
 }
 
-// SAFETY: a `Frame` is made of atomics; sharing the address of many is no more than sharing them.
+// SAFETY: an address may go anywhere; what it leads to may be shared (invariant of `Frame`).
 unsafe impl Send for FrameLinks {}
-// SAFETY: as above.
+// SAFETY: nothing changes in it, and what it leads to may be shared (invariant of `Frame`).
 unsafe impl Sync for FrameLinks {}
 
 impl FrameLinks {
@@ -47,7 +47,7 @@ impl FrameLinks {
     #[inline]
     pub(super) fn frame(&self, index: FrameIdx) -> &Frame {
         // SAFETY: by the invariants of `FrameIdx` and of this type (I1) there is a descriptor, and
-        // descriptors are shared freely, being atomics.
+        // by the invariant of `Frame` it may be shared.
         unsafe { &*self.pointer(index) }
     }
 }
@@ -72,7 +72,8 @@ unsafe impl LinkOps for FrameLinks {
     unsafe fn release_link(&mut self, _index: FrameIdx) {}
 }
 
-// SAFETY: the words are kept where they are put, one pair for each frame; nothing panics.
+// SAFETY: the words are kept where they are put, one pair for each frame, and only the list that
+// has the frame writes them (I2); nothing panics.
 unsafe impl LinkedListOps for FrameLinks {
     #[inline]
     unsafe fn next(&self, index: FrameIdx) -> Option<FrameIdx> {
@@ -96,7 +97,7 @@ unsafe impl LinkedListOps for FrameLinks {
 }
 
 // SAFETY: value and link of a frame are one address and one index, turned into each other by the
-// base alone.
+// base alone, which stays what it is (invariant of `FrameLinks`).
 unsafe impl Adapter for FrameLinks {
     type LinkOps = Self;
     type PointerOps = Self;
@@ -134,12 +135,12 @@ impl FrameLinks {
         let bytes = value.addr().wrapping_sub(self.base.addr().get());
         #[expect(clippy::cast_possible_truncation, reason = "the memmap has below 2^32 frames")]
         let word = (bytes / size_of::<Frame>()) as u32;
-        // SAFETY: `value` came from `pointer` of a `FrameIdx`, which is not 0.
+        // SAFETY: `value` came from `pointer` of a `FrameIdx`, which is not 0 (I1).
         unsafe { FrameIdx::from_link(word).unwrap_unchecked() }
     }
 }
 
-// SAFETY: `from_raw` makes the same token that `into_raw` took.
+// SAFETY: `from_raw` makes the same token that `into_raw` took, when the frame leaves its list (I2).
 unsafe impl PointerOps for FrameLinks {
     type Value = Frame;
     type Pointer = FreeBlock;
@@ -162,7 +163,7 @@ unsafe impl PointerOps for FrameLinks {
 /// The block that starts at `index` is on this list.
 #[inline]
 pub(crate) unsafe fn unlink(list: &mut FrameList, links: FrameLinks, index: FrameIdx) -> FreeBlock {
-    // SAFETY: the caller says that it is on this list.
+    // SAFETY: it is on this list, by the contract of `unlink`.
     let mut cursor = unsafe { list.cursor_mut_from_ptr(links.pointer(index)) };
     match cursor.remove() {
         Some(block) => block,

@@ -52,7 +52,8 @@ impl Arena {
         self.left = self.left.checked_sub(taken).ok_or(ArenaFull(bytes))?;
         // SAFETY: at least `taken` bytes were left from `next` on, by the contract of `new`.
         let start = unsafe { self.next.add(padding) };
-        // SAFETY: as above.
+        // SAFETY: padding and table are the `taken` bytes, so this is at most their end, by the
+        // contract of `new`.
         self.next = unsafe { start.add(bytes) };
         Ok(start.cast())
     }
@@ -65,9 +66,9 @@ impl Arena {
     ) -> Result<Table<T>, ArenaFull> {
         let start = self.cut::<T>(len)?;
         for i in 0..len {
-            // SAFETY: `cut` gave room for `len` values at the right alignment.
+            // SAFETY: `cut` gave room for `len` values, of what the contract of `new` promises.
             let place = unsafe { start.add(i) };
-            // SAFETY: the place is ours alone (contract of `Arena::new`).
+            // SAFETY: the place is aligned, and ours alone by the contract of `Arena::new`.
             unsafe { place.write(value(i)) };
         }
         Ok(Table { start, len, owns: PhantomData })
@@ -78,27 +79,27 @@ impl Arena {
 ///
 /// # Invariants
 ///
-/// `start` points to `len` values that live as long as the allocator.
+/// `start` points to `len` values that live as long as the allocator and are this table's alone.
 pub(crate) struct Table<T> {
     start: NonNull<T>,
     len: usize,
     owns: PhantomData<T>,
 }
 
-// SAFETY: a table owns its values, as a boxed slice would.
+// SAFETY: by the invariant of `Table` it owns its values, as a boxed slice would.
 unsafe impl<T: Send> Send for Table<T> {}
-// SAFETY: as above.
+// SAFETY: by the invariant of `Table`, likewise.
 unsafe impl<T: Sync> Sync for Table<T> {}
 
 impl<T> Table<T> {
     #[inline]
     pub(crate) fn as_slice(&self) -> &[T] {
-        // SAFETY: by the type's invariant.
+        // SAFETY: by the invariant of `Table`.
         unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 
     pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
-        // SAFETY: by the type's invariant; the table is borrowed mutably, and it alone owns them.
+        // SAFETY: by the invariant of `Table` the values are its own, and it is borrowed mutably.
         unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 }
@@ -265,7 +266,7 @@ impl Memmap {
         // SAFETY: a `FrameIdx` has the number of a mapped section (I1), and the table has an entry
         // for each.
         let place = unsafe { self.sections.start.add(number) };
-        // SAFETY: by the table's invariant.
+        // SAFETY: by the invariant of `Table`.
         unsafe { place.as_ref() }
     }
 
@@ -302,7 +303,7 @@ impl Memmap {
         for index in self.frames_after(first) {
             self.frame(index).reset(inner);
         }
-        self.section(first).set_pristine(false);
+        self.section(first).set_described();
     }
 
     /// The section's other frames.
@@ -317,7 +318,7 @@ impl Memmap {
         for half in [first, first.upper_half(crate::PAGEBLOCK_ORDER)] {
             self.pageblock(half).set_zone(state.zone());
         }
-        self.section(first).set_pristine(true);
+        self.section(first).set_pristine();
     }
 
     /// Describes every frame of a section as absent.
@@ -326,7 +327,7 @@ impl Memmap {
         for index in self.frames_after(first) {
             self.frame(index).reset(FrameState::ABSENT);
         }
-        self.section(first).set_pristine(false);
+        self.section(first).set_described();
     }
 
     /// The frames that the two link words name, checked: `Err` with the word for one that names no
@@ -388,8 +389,8 @@ impl<'m> LentMemmap<'m> {
     ) -> Result<Self, ArenaFull> {
         let bytes = memory.len();
         let start = NonNull::from(memory).cast();
-        // SAFETY: the slice is borrowed mutably for `'m`, longer than the tables are in use: they
-        // are reached only through the value made here.
+        // SAFETY: the slice is borrowed mutably for `'m`, longer than the tables are in use (they
+        // are reached only through the value made here), as the contract of `Arena::new` asks.
         let mut arena = unsafe { Arena::new(start, bytes) };
         let memmap = Memmap::build(&mut arena, plan, ranges)?;
         Ok(Self { memmap, loan: PhantomData })

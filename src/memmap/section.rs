@@ -1,6 +1,7 @@
 //! Sections: aligned runs of 1024 frames, the unit in which present memory is mapped.
 
 use super::pageblock::Pageblock;
+use crate::sync::Latch;
 use crate::{Order, PAGEBLOCK_NR_PAGES, Pfn, PfnRange};
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -19,8 +20,8 @@ pub(crate) const SECTION_PAGEBLOCKS: usize = (SECTION_FRAMES / PAGEBLOCK_NR_PAGE
 pub(crate) struct Section {
     /// The number of its first frame, divided by [`SECTION_FRAMES`].
     pfn_high: AtomicU32,
-    /// Not 0: pristine. The first descriptor speaks for all frames, the others were never written.
-    pristine: AtomicU32,
+    /// Closed: pristine. The first descriptor speaks for all frames, the others were never written.
+    described: Latch,
     pageblocks: [Pageblock; SECTION_PAGEBLOCKS],
 }
 
@@ -30,7 +31,7 @@ impl Section {
     pub(super) fn new(number: u64) -> Self {
         Self {
             pfn_high: AtomicU32::new(u32::try_from(number).unwrap_or(u32::MAX)),
-            pristine: AtomicU32::new(0),
+            described: Latch::open(),
             pageblocks: [Pageblock::new(), Pageblock::new()],
         }
     }
@@ -44,12 +45,17 @@ impl Section {
     /// Whether the first descriptor speaks for all frames.
     #[inline]
     pub(crate) fn is_pristine(&self) -> bool {
-        self.pristine.load(Ordering::Acquire) != 0
+        !self.described.is_open()
     }
 
-    /// `Release`: who sees a section that is no longer pristine sees its descriptors written.
-    pub(super) fn set_pristine(&self, pristine: bool) {
-        self.pristine.store(u32::from(pristine), Ordering::Release);
+    /// From now on the first descriptor speaks for all frames. Only at boot.
+    pub(super) fn set_pristine(&self) {
+        self.described.init_closed();
+    }
+
+    /// All descriptors have been written.
+    pub(super) fn set_described(&self) {
+        self.described.release();
     }
 
     /// The pageblock that holds the frame at `offset`.

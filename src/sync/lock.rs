@@ -9,6 +9,11 @@ use spin::mutex::{SpinMutex, SpinMutexGuard};
 ///
 /// What it proves rests on the promises of [`Platform`]. It does not prove that they were on
 /// before: guards nest.
+///
+/// # Invariants
+///
+/// `flags` came from `irq_save` on this CPU, and guards are dropped in the reverse of the order in
+/// which they were made.
 pub(crate) struct IrqGuard<'p, P: Platform> {
     platform: &'p P,
     flags: IrqFlags,
@@ -26,8 +31,8 @@ impl<'p, P: Platform> IrqGuard<'p, P> {
 impl<P: Platform> Drop for IrqGuard<'_, P> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the flags come from the `irq_save` in `new`, on this CPU (the guard is not
-        // `Send`), and guards are dropped in the reverse of the order in which they were made.
+        // SAFETY: by the invariant of `IrqGuard`; it is still the same CPU, as the guard is not
+        // `Send`.
         unsafe { self.platform.irq_restore(self.flags) }
     }
 }

@@ -12,7 +12,7 @@ use super::shim::{AtomicU32, Ordering, fence};
 pub(crate) struct RefCount(AtomicU32);
 
 impl RefCount {
-    #[cfg(any(test, loom))]
+    #[cfg(test)]
     pub(crate) fn new(references: u32) -> Self {
         Self(AtomicU32::new(references))
     }

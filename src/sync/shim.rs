@@ -1,7 +1,4 @@
-//! The atomics: `core`'s, or those of the model checker under `--cfg loom`.
+//! The atomics of the protocols that a model checker runs. `tests/loom.rs` compiles the files of
+//! those protocols with a module of this name that has loom's atomics.
 
-#[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicU32, Ordering, fence};
-
-#[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, Ordering, fence};

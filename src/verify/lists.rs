@@ -46,33 +46,52 @@ pub(super) fn links(zone: &ZoneMut<'_>) -> Result<(), Violation> {
     Ok(())
 }
 
-/// I2: the listed frames are marked free, the words point both ways, and as many frames are marked
-/// free as are listed.
+/// The blocks of a list, by the link words. Once I1 is known to hold they come to an end.
+fn linked(
+    zone: &ZoneMut<'_>,
+    order: Order,
+    migratetype: MigrateType,
+) -> impl Iterator<Item = FrameIdx> {
+    let next = |index: &FrameIdx| zone.memmap.links_of(*index).0.ok().flatten();
+    core::iter::successors(zone.head(order, migratetype), next)
+}
+
+/// I2: each list is sound in itself, and as many frames are marked free as are listed.
 pub(super) fn one_list(zone: &ZoneMut<'_>) -> Result<(), Violation> {
     let mut listed = 0;
     for (order, migratetype) in each_list() {
-        let mut before = None;
-        for index in zone.blocks(order, migratetype) {
-            let at = |what| Err(violation(zone, Invariant::OneList, Some(index), what));
-            let state = zone.memmap.state(index);
-            if state.kind() != FrameKind::Free {
-                return at("on a list, but not marked free");
-            }
-            if state.order() != order || state.zone() != zone.shared.id {
-                return at("on a list of another order or zone");
-            }
-            if zone.memmap.links_of(index).1 != Ok(before) {
-                return at("prev is not the frame before it");
-            }
-            before = Some(index);
-            listed += 1;
-        }
+        listed += list(zone, order, migratetype)?;
     }
     let marked = super::frames::heads(zone).filter(|(_, s)| s.kind() == FrameKind::Free).count();
     if marked != listed {
         return Err(violation(zone, Invariant::OneList, None, "frames marked free are on no list"));
     }
     Ok(())
+}
+
+/// The frames of a list are marked free, the words point both ways, and the list ends at its tail.
+/// Gives its length.
+fn list(zone: &ZoneMut<'_>, order: Order, migratetype: MigrateType) -> Result<usize, Violation> {
+    let (mut before, mut length) = (None, 0);
+    for index in linked(zone, order, migratetype) {
+        let at = |what| Err(violation(zone, Invariant::OneList, Some(index), what));
+        let state = zone.memmap.state(index);
+        if state.kind() != FrameKind::Free {
+            return at("on a list, but not marked free");
+        }
+        if state.order() != order || state.zone() != zone.shared.id {
+            return at("on a list of another order or zone");
+        }
+        if zone.memmap.links_of(index).1 != Ok(before) {
+            return at("prev is not the frame before it");
+        }
+        before = Some(index);
+        length += 1;
+    }
+    if zone.tail(order, migratetype) == before {
+        return Ok(length);
+    }
+    Err(violation(zone, Invariant::OneList, before, "the last of a list is not its tail"))
 }
 
 /// I7: each list holds only blocks recorded as its type.

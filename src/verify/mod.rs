@@ -5,7 +5,7 @@
 
 mod frames;
 mod lists;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod planted;
 
 use crate::zone::ZoneMut;

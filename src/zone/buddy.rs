@@ -47,7 +47,7 @@ impl ZoneMut<'_> {
         }
     }
 
-    /// Marks a block as allocated, with one reference.
+    /// Marks a block as allocated, with one reference (I6).
     #[inline]
     pub(crate) fn set_allocated(&mut self, block: FreeBlock, order: Order) -> FrameIdx {
         let index = block.into_index();
@@ -107,7 +107,8 @@ impl ZoneMut<'_> {
         }
     }
 
-    /// Takes free buddies off their lists while there are any; gives the block that results.
+    /// Takes free buddies off their lists while there are any (I4); gives the block that results,
+    /// aligned and of one zone as its halves were (I3).
     #[inline]
     fn merge(
         &mut self,

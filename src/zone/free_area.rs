@@ -93,6 +93,12 @@ impl<'z> ZoneMut<'z> {
         list.front().get().map(|frame| self.memmap.links().index_of(frame))
     }
 
+    /// The frame at the tail of a list, without looking at its links.
+    pub(crate) fn tail(&self, order: Order, migratetype: MigrateType) -> Option<FrameIdx> {
+        let list = &self.areas.areas[order.index()].free_list[migratetype.index()];
+        list.back().get().map(|frame| self.memmap.links().index_of(frame))
+    }
+
     /// Puts a block on the list of that order and type. The counts of free frames are the caller's.
     #[inline]
     pub(super) fn add(

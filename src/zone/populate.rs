@@ -114,7 +114,7 @@ fn frames(index: FrameIdx, count: u64) -> impl Iterator<Item = FrameIdx> {
 
 impl ZoneMut<'_> {
     /// Frees a described range of `Giving::Free` in the largest aligned blocks, ascending, each to
-    /// the tail of its list, and counts it as managed.
+    /// the tail of its list, and counts it as managed (I6).
     #[doc(alias = "__free_pages_memory")]
     pub(crate) fn free_boot_range(&mut self, range: PfnRange) {
         let mut start = range.start;
@@ -144,7 +144,7 @@ impl ZoneMut<'_> {
     }
 }
 
-/// The largest order of a block that starts at `start` and ends at or before `end`.
+/// The largest order of a block that starts at `start` (I3) and ends at or before `end`.
 fn largest_order(start: Pfn, end: Pfn) -> Order {
     let aligned = start.get().trailing_zeros().min(Order::MAX.get());
     let fits = (end.get() - start.get()).ilog2();

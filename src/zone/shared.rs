@@ -195,7 +195,7 @@ impl ZoneShared {
 
     /// Notes that the list of this order and type lost its last block.
     #[inline]
-    pub(super) fn list_emptied(&self, order: Order, migratetype: MigrateType) {
+    pub(crate) fn list_emptied(&self, order: Order, migratetype: MigrateType) {
         let orders = self.nonempty_orders(migratetype) & !(1 << order.get());
         self.nonempty[migratetype.index()].store(orders, Ordering::Relaxed);
     }

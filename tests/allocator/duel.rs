@@ -1,6 +1,5 @@
 //! Two machines side by side: the model and the allocator, taken through the same steps.
 
-use crate::common::State;
 use crate::model::walk;
 use crate::model::zone::{Frame, TOP};
 use crate::port::{
@@ -8,6 +7,7 @@ use crate::port::{
     ZoneView,
 };
 use crate::raw;
+use crate::recording::State;
 use crate::sim_machine;
 use page_alloc::{MigrateType, Movability, Pages, Pfn};
 

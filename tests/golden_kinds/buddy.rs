@@ -1,7 +1,7 @@
 //! Recordings of one zone: `buddy-*`.
 
-use crate::common::{Digest, Line, State, lines, span};
 use crate::port::{Boot, Setup, ZoneUnderTest};
+use crate::recording::{Digest, Line, State, lines, span};
 use std::iter::Peekable;
 
 /// Replays a recording on a zone that `B` boots, and compares every result, counter, digest and

@@ -1,9 +1,9 @@
 //! Recordings of machines whose requests walk zonelists: `walk-*`.
 
-use crate::common::{Digest, Line, State, lines, span};
 use crate::port::{
     Attempt, BootMachine, KINDS, MachineSetup, MachineUnderTest, Setup, Span, ZoneId, ZoneSetup,
 };
+use crate::recording::{Digest, Line, State, lines, span};
 use std::iter::Peekable;
 
 /// The boost factor of the recordings: the default one.

@@ -2,7 +2,7 @@
 
 use super::port::{LETTERS, PAGEBLOCK, Setup, Span, ZoneUnderTest, ZoneView};
 use super::zone::{CMA, Frame, MOVABLE, TOP, UNMOVABLE, Zone};
-use crate::common::State;
+use crate::recording::State;
 
 /// One step of a history. What is picked is picked by a number, modulo what there is; a step
 /// without anything to pick does nothing.

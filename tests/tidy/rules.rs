@@ -240,9 +240,3 @@ fn proof(source: &Source, line: usize) -> Option<String> {
     let comment = text[first.map_or(0, |n| n + 1)..above].join("\n");
     comment.find("// SAFETY:").map(|at| comment[at..].to_owned())
 }
-
-/// The invariants that a text cites: `I1` and so on.
-pub(crate) fn cited(text: &str, invariants: &[&'static str]) -> Vec<&'static str> {
-    let words: Vec<_> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    invariants.iter().filter(|name| words.contains(name)).copied().collect()
-}

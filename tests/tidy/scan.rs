@@ -217,13 +217,31 @@ fn is_cfg_test(all: &[Token<'_>], index: usize) -> bool {
     inside.contains(&"test") && !negated
 }
 
+/// The names of the modules in files of their own that are declared under `#[cfg(test)]`.
+pub(crate) fn test_module_files(code: &str) -> Vec<String> {
+    let all = tokens(code);
+    let tests = (0..all.len()).filter(|index| is_cfg_test(&all, *index));
+    let names = tests.filter_map(|index| {
+        let at = after_attributes(&all, index)?;
+        let is_file = all[at].text == "mod" && all.get(at + 2)?.text == ";";
+        is_file.then(|| all[at + 1].text.to_owned())
+    });
+    names.collect()
+}
+
 /// The bytes from the attribute at `index` to the end of the module below it.
 fn module_after(all: &[Token<'_>], index: usize) -> Option<(usize, usize)> {
+    let next = after_attributes(all, index)?;
+    let open = next + 2;
+    (all[next].text == "mod" && all.get(open)?.text == "{").then_some(())?;
+    Some((all[index].at, all[closing(all, open)?].at))
+}
+
+/// The index after the attributes from `index` on.
+fn after_attributes(all: &[Token<'_>], index: usize) -> Option<usize> {
     let mut next = index;
     while all.get(next)?.text == "#" {
         next = closing(all, next + 1)? + 1;
     }
-    let open = next + 2;
-    (all[next].text == "mod" && all.get(open)?.text == "{").then_some(())?;
-    Some((all[index].at, all[closing(all, open)?].at))
+    Some(next)
 }

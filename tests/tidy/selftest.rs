@@ -1,5 +1,6 @@
 //! Proof that each rule can fail: small sources that break it, and others that only look so.
 
+use crate::grounds::{Grounds, cited};
 use crate::scan::{Source, closing, tokens, without_test_modules};
 use crate::tiers::Tier;
 use crate::{paths, rules, tiers};
@@ -134,9 +135,42 @@ fn proof_rule_can_fail() {
     let claims = rules::claims(&seen);
     let lines: Vec<_> = claims.iter().map(|claim| (claim.line, claim.proof.is_some())).collect();
     assert_eq!(lines, [(5, true), (6, false), (9, true), (11, false)]);
-    let cited = |n: usize| rules::cited(claims[n].proof.as_ref().unwrap(), &["I1", "I2", "I3"]);
-    assert_eq!((cited(0), cited(2)), (vec!["I3"], vec![]));
+    let cites = |n: usize| cited(claims[n].proof.as_ref().unwrap(), &["I1", "I2", "I3"]);
+    assert_eq!((cites(0), cites(2)), (vec!["I3"], vec![]));
     assert_eq!(rules::unsafe_lines(&seen).len(), 5);
+}
+
+/// A proof may rest on a type or function only if that has its invariants or contract written down.
+#[test]
+fn grounds_have_to_exist() {
+    let text = "
+        /// A.
+        ///
+        /// # Invariants
+        ///
+        /// Never 0.
+        #[derive(Debug)]
+        pub(crate) struct A(u8);
+        /// B.
+        /// # Safety
+        /// Ask.
+        pub unsafe fn b() {}
+        /// # Safety
+        /// Ask.
+        unsafe trait C {}
+        // # Safety
+        struct D;
+        fn e() {}";
+    let grounds = Grounds::of(&[source(text)]);
+    assert_eq!(grounds.types.iter().collect::<Vec<_>>(), ["A"]);
+    assert_eq!(grounds.contracts.iter().collect::<Vec<_>>(), ["C", "b"]);
+    for good in ["by the\n// invariants of `A`.", "(invariant of `A`)", "the contract of `x::b`"] {
+        assert!(grounds.are_cited(&format!("// SAFETY: {good}")), "{good}");
+    }
+    for bad in ["by the invariant.", "invariant of `D`", "contract of `A`", "`A`", "contract of b"]
+    {
+        assert!(!grounds.are_cited(&format!("// SAFETY: {bad}")), "{bad}");
+    }
 }
 
 /// Machine paths are found, and only as whole names.
@@ -157,7 +191,8 @@ const TABLE: &[Tier] = &[
 
 fn breaches(path: &str, text: &str) -> Vec<String> {
     let lib = "pub use pfn::{Pfn, raw::{Raw as Bits}};\npub use zone::Zone; pub use order::Order;";
-    let files = [("src/lib.rs", lib), ("src/zone/mod.rs", ""), ("src/node/mod.rs", "")];
+    let zone = "#[cfg(all(test, x))] #[a] mod planted; #[cfg(test)] mod inner {} mod buddy;";
+    let files = [("src/lib.rs", lib), ("src/zone/mod.rs", zone), ("src/node/mod.rs", "")];
     let mut sources: Vec<_> = files.map(|(path, text)| Source::new(path, text)).into();
     sources.push(Source::new(path, text));
     tiers::breaches(&sources, TABLE)
@@ -200,5 +235,5 @@ fn tier_rule_lets_good_uses_pass() {
         #[cfg(test)] mod tests { use crate::alloc::X; use super::*; }";
     assert_eq!(breaches("src/zone/buddy.rs", good), [""; 0]);
     assert_eq!(breaches("src/pfn.rs", "use crate::Order; pub(super) fn a() {}"), [""; 0]);
-    assert_eq!(breaches("src/zone/tests.rs", "use crate::alloc::X;"), [""; 0]);
+    assert_eq!(breaches("src/zone/planted.rs", "use crate::alloc::X;"), [""; 0]);
 }

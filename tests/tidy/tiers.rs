@@ -1,6 +1,6 @@
 //! The tier rule: who may use whom.
 
-use crate::scan::{Source, Token, closing, tokens, without_test_modules};
+use crate::scan::{Source, Token, closing, test_module_files, tokens, without_test_modules};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A row of the tier table: modules of the crate's root that have equal rank.
@@ -79,9 +79,19 @@ fn depth_of(path: &str) -> usize {
     inner.split('/').count() - usize::from(inner.ends_with("/mod.rs"))
 }
 
-/// Whether the file as a whole is a test module.
-fn is_test_file(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path.contains("/tests/")
+/// The files that are test modules as a whole: those that others declare as such.
+fn test_files(sources: &[Source]) -> BTreeSet<String> {
+    sources.iter().flat_map(test_modules).collect()
+}
+
+/// The files of the test modules that a file declares.
+fn test_modules(source: &Source) -> Vec<String> {
+    let folder = match source.path.strip_suffix("/mod.rs").or(source.path.strip_suffix("/lib.rs")) {
+        Some(folder) => folder,
+        None => source.path.trim_end_matches(".rs"),
+    };
+    let names = test_module_files(&source.code);
+    names.into_iter().map(|name| format!("{folder}/{name}.rs")).collect()
 }
 
 /// The names of the crate's root that a file uses, with their lines.
@@ -141,6 +151,7 @@ pub(crate) fn breaches(sources: &[Source], table: &[Tier]) -> Vec<String> {
         let folder = format!("src/{module}/");
         sources.iter().any(|source| source.path.starts_with(&folder))
     };
+    let tests = test_files(sources);
     let mut found = Vec::new();
     for source in sources {
         let Some(own) = module_of(&source.path) else { continue };
@@ -148,7 +159,7 @@ pub(crate) fn breaches(sources: &[Source], table: &[Tier]) -> Vec<String> {
             found.push(source.at(1, &format!("`{own}` has no place in the tier table")));
             continue;
         };
-        if is_test_file(&source.path) {
+        if tests.contains(&source.path) {
             continue;
         }
         for (line, name) in root_uses(source) {

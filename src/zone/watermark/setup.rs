@@ -219,6 +219,7 @@ impl WatermarkSetup {
                 (managed / 1024).clamp(HIGHMEM_MIN_PAGES.0, HIGHMEM_MIN_PAGES.1)
             }
         };
+        // INVARIANT: a distance is only ever added (I8).
         let distance = (share / 4).max(mul_div(managed, self.scale_factor.into(), 10_000));
         let low = min.saturating_add(distance);
         let high = low.saturating_add(distance);
