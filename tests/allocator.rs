@@ -6,12 +6,16 @@
 mod common;
 #[path = "allocator/duel.rs"]
 mod duel;
+#[path = "allocator/dump.rs"]
+mod dump;
 #[path = "allocator/exhaustive.rs"]
 mod exhaustive;
 #[path = "allocator/histories.rs"]
 mod histories;
 #[allow(dead_code, reason = "shared with other tests")]
 mod model;
+#[path = "allocator/placement.rs"]
+mod placement;
 #[path = "allocator/plan.rs"]
 mod plan;
 #[path = "allocator/raw.rs"]
@@ -19,8 +23,15 @@ mod raw;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "golden_kinds/raw_zone.rs"]
 mod raw_zone;
+#[path = "allocator/refusals.rs"]
+mod refusals;
+#[path = "allocator/reserves.rs"]
+mod reserves;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "golden_kinds/sim_machine.rs"]
 mod sim_machine;
+
+#[path = "allocator/wrong_frees.rs"]
+mod wrong_frees;
 
 use model::port;

@@ -208,8 +208,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     #[inline]
     fn serve(&self, request: &Request<'_>) -> Result<Pages, AllocError> {
-        let attempt = self.first_attempt(request)?;
-        match self.attempt(request, attempt) {
+        let first = self.first_attempt(request);
+        match first.and_then(|attempt| self.attempt(request, attempt)) {
             Some(pages) => Ok(pages),
             None => self.slow_path(request),
         }

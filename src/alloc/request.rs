@@ -112,9 +112,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Ok(request)
     }
 
-    /// The first attempt: at the low watermark, within the task's cpuset.
+    /// The first attempt: at the low watermark, within the task's cpuset. `None` if no zone there
+    /// may serve the request; the slow path may still find one, as not every request has to stay
+    /// in its cpuset.
     #[inline]
-    pub(super) fn first_attempt(&self, request: &Request<'_>) -> Result<Attempt, AllocError> {
+    pub(super) fn first_attempt(&self, request: &Request<'_>) -> Option<Attempt> {
         let mut gfp = request.gfp;
         let mut nodemask = request.nodemask;
         let mut cpuset = AllocFlags::empty();
@@ -125,11 +127,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
                 nodemask = Some(self.reclaim.cpuset_mems_allowed());
             }
         }
-        let preferred = request.preferred(nodemask).ok_or(AllocError::NoZone)?;
+        let preferred = request.preferred(nodemask)?;
         let nofragment = nofragment_flag(request.machine, preferred);
         let flags = first_attempt_flags(request.gfp, request.migratetype, nofragment) | cpuset;
         let dirty = if gfp.contains(Gfp::WRITE) { Dirty::Spread } else { Dirty::Ignore };
-        Ok(Attempt { gfp, flags, nodemask, preferred, dirty })
+        Some(Attempt { gfp, flags, nodemask, preferred, dirty })
     }
 }
 
