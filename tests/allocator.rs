@@ -1,6 +1,8 @@
 //! The whole allocator, through its public interface, against oracles that share no code with it.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
+#[path = "allocator/accounting.rs"]
+mod accounting;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "golden_kinds/common.rs"]
 mod common;
@@ -31,6 +33,8 @@ mod reserves;
 #[path = "golden_kinds/sim_machine.rs"]
 mod sim_machine;
 
+#[path = "allocator/threads.rs"]
+mod threads;
 #[path = "allocator/wrong_frees.rs"]
 mod wrong_frees;
 
