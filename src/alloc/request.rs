@@ -113,7 +113,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// The first attempt: at the low watermark, within the task's cpuset. `None` if no zone there
-    /// may serve the request.
+    /// may serve the request; the slow path may still find one, as not every request has to stay
+    /// in its cpuset.
     #[inline]
     pub(super) fn first_attempt(&self, request: &Request<'_>) -> Option<Attempt> {
         let mut gfp = request.gfp;

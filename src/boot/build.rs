@@ -44,8 +44,10 @@ pub(crate) unsafe fn build<P: Platform>(
     info: &BootInfo<'_>,
     platform: &P,
 ) -> Result<(Machine, BootReport), InitError> {
-    let mut survey = Survey::new(info, P::PAGE_SHIFT)?;
-    let plan = TablePlan::new(&survey)?;
+    let mut survey = Survey::unmeasured(info, P::PAGE_SHIFT);
+    let survey = survey.as_mut().map_err(|error| *error)?;
+    survey.measure(info)?;
+    let plan = TablePlan::new(survey)?;
     let frames = plan.bytes.div_ceil(1 << P::PAGE_SHIFT) as u64;
     let place = survey.place_metadata(frames)?;
     survey.reserve_metadata(place);
@@ -55,7 +57,7 @@ pub(crate) unsafe fn build<P: Platform>(
     // memory that nobody else uses; by the contract of `Platform` the pointer reaches them; and
     // they are reserved from now on.
     let arena = unsafe { Arena::new(start, plan.bytes) };
-    assemble(&survey, &plan, arena, Some(place))
+    assemble(survey, &plan, arena, Some(place))
 }
 
 /// Makes the machine, with its tables in `memory`.
@@ -64,8 +66,10 @@ pub(crate) fn build_in(
     page_shift: u32,
     memory: &'static mut [u8],
 ) -> Result<(Machine, BootReport), InitError> {
-    let survey = Survey::new(info, page_shift)?;
-    let plan = TablePlan::new(&survey)?;
+    let mut survey = Survey::unmeasured(info, page_shift);
+    let survey = survey.as_mut().map_err(|error| *error)?;
+    survey.measure(info)?;
+    let plan = TablePlan::new(survey)?;
     if memory.len() < plan.bytes {
         let (needed, given) = (plan.bytes, memory.len());
         return Err(InitError::MetadataTooSmall { needed, given });
@@ -74,9 +78,10 @@ pub(crate) fn build_in(
     // SAFETY: the slice is borrowed for ever, and handed to nobody else, as the contract of
     // `Arena::new` asks.
     let arena = unsafe { Arena::new(NonNull::from(memory).cast(), bytes) };
-    assemble(&survey, &plan, arena, None)
+    assemble(survey, &plan, arena, None)
 }
 
+#[inline(never)]
 fn assemble(
     survey: &Survey<'_>,
     plan: &TablePlan,
@@ -125,6 +130,7 @@ fn assemble(
 
 /// Describes all present memory and frees what is free, in ascending order.
 #[doc(alias = "memblock_free_all")]
+#[inline(never)]
 fn give_memory(survey: &Survey<'_>, memmap: &Memmap, zones: &mut BootZones) {
     let mut describer = Describer::new(memmap);
     for run in survey.runs() {
@@ -150,6 +156,7 @@ fn give_memory(survey: &Survey<'_>, memmap: &Memmap, zones: &mut BootZones) {
 
 /// Gives the CMA areas, pageblock by pageblock.
 #[doc(alias = "cma_init_reserved_areas")]
+#[inline(never)]
 fn give_cma(survey: &Survey<'_>, memmap: &Memmap, zones: &mut BootZones) {
     for pfn in survey.cma_pageblocks() {
         let Some(index) = memmap.index_of(pfn) else { continue };
@@ -162,6 +169,7 @@ fn give_cma(survey: &Survey<'_>, memmap: &Memmap, zones: &mut BootZones) {
 /// Builds both lists of every node. Only the boot CPU counts for the rule that prefers nodes
 /// without CPUs: Linux builds its lists before it knows of the others.
 #[doc(alias = "build_all_zonelists")]
+#[inline(never)]
 fn build_zonelists(
     arena: &mut Arena,
     survey: &Survey<'_>,
@@ -207,6 +215,7 @@ fn table_of(
         .map(Zonelist::new)
 }
 
+#[inline(never)]
 fn distances(
     arena: &mut Arena,
     survey: &Survey<'_>,
@@ -216,6 +225,7 @@ fn distances(
     arena.table(nodes * nodes, |i| survey.distance(node_id(i / nodes), node_id(i % nodes)))
 }
 
+#[inline(never)]
 fn cpus(
     arena: &mut Arena,
     survey: &Survey<'_>,

@@ -3,6 +3,9 @@
 //! What firmware and boot loader say ([`BootInfo`]) is surveyed first: a [`Survey`] checks it all
 //! and answers what is where. It needs no heap and writes no memory, and it takes a map of any
 //! length, in any order, however dirty; what it had to ignore is told by [`Survey::dropped`].
+//!
+//! The steps are `#[inline(never)]`, so that each gives its stack back before the next: a kernel
+//! boots with a few KiB of it.
 
 mod boot_info;
 #[expect(unsafe_code, reason = "takes memory by its address")]

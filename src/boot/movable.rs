@@ -15,46 +15,46 @@ pub(crate) type MovableStarts = [Option<Pfn>; MAX_NUMNODES];
 
 /// Where the MOVABLE zone begins on each node.
 #[doc(alias = "find_zone_movable_pfns_for_nodes")]
+#[inline(never)]
 pub(crate) fn movable_starts(survey: &Survey<'_>, movable: Movable<'_>) -> MovableStarts {
     let total = survey.nodes_with_memory().iter().map(|node| survey.present_in(node)).sum();
-    let ends = match movable {
-        Movable::None => return [None; MAX_NUMNODES],
-        Movable::From(starts) => explicit(survey, starts),
+    let mut ends = [None; MAX_NUMNODES];
+    match movable {
+        Movable::None => return ends,
+        Movable::From(starts) => explicit(survey, starts, &mut ends),
         Movable::Size(frames) => {
             let movable = frames.checked_next_multiple_of(BLOCK).unwrap_or(total);
-            spread(survey, total - movable.min(total), total)
+            spread(survey, total - movable.min(total), total, &mut ends);
         }
-        Movable::KernelSize(frames) => spread(survey, frames, total),
-    };
-    core::array::from_fn(|index| {
-        let start = Pfn::new(ends[index]?.get().checked_next_multiple_of(BLOCK)?);
-        Some(start).filter(|start| *start < survey.node_end(index))
-    })
-}
-
-/// The given beginnings, but none below the highest zone.
-fn explicit(survey: &Survey<'_>, starts: &[(NodeId, Pfn)]) -> MovableStarts {
-    let mut ends = [None; MAX_NUMNODES];
-    for (node, start) in starts {
-        let limits = PfnRange::new(survey.movable_limits().start, survey.node_end(node.index()));
-        ends[node.index()] = Some((*start).max(limits.start)).filter(|start| *start < limits.end);
+        Movable::KernelSize(frames) => spread(survey, frames, total, &mut ends),
+    }
+    for (index, end) in ends.iter_mut().enumerate() {
+        let start = end.and_then(|end| end.get().checked_next_multiple_of(BLOCK)).map(Pfn::new);
+        *end = start.filter(|start| *start < survey.node_end(index));
     }
     ends
 }
 
-/// Spreads `required` frames of kernel memory over the nodes; where each node's part ends.
-fn spread(survey: &Survey<'_>, required: u64, total: u64) -> MovableStarts {
-    let mut spread = Spread { survey, required, ends: [None; MAX_NUMNODES] };
-    if required == 0 || required >= total {
-        return spread.ends;
+/// The given beginnings, but none below the highest zone.
+fn explicit(survey: &Survey<'_>, starts: &[(NodeId, Pfn)], ends: &mut MovableStarts) {
+    for (node, start) in starts {
+        let limits = PfnRange::new(survey.movable_limits().start, survey.node_end(node.index()));
+        ends[node.index()] = Some((*start).max(limits.start)).filter(|start| *start < limits.end);
     }
+}
+
+/// Spreads `required` frames of kernel memory over the nodes; where each node's part ends.
+fn spread(survey: &Survey<'_>, required: u64, total: u64, ends: &mut MovableStarts) {
+    if required == 0 || required >= total {
+        return;
+    }
+    let mut spread = Spread { survey, required, ends };
     for nodes in (1..=u64::from(survey.nodes_with_memory().len())).rev() {
         spread.pass(nodes);
         if spread.required < nodes {
             break;
         }
     }
-    spread.ends
 }
 
 /// Kernel memory on its way to the nodes.
@@ -63,7 +63,7 @@ struct Spread<'a> {
     /// Frames that have no node yet.
     required: u64,
     /// How far each node's kernel memory reaches so far.
-    ends: MovableStarts,
+    ends: &'a mut MovableStarts,
 }
 
 impl Spread<'_> {

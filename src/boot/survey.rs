@@ -63,12 +63,23 @@ impl<'a> Survey<'a> {
     ///
     /// Any [`InitError`] but those about the allocator's own tables and about a second
     /// initialisation.
+    #[inline(never)]
     pub fn new(info: &BootInfo<'a>, page_shift: u32) -> Result<Self, InitError> {
+        let mut survey = Self::unmeasured(info, page_shift);
+        if let Err(error) = survey.as_mut().map_or(Ok(()), |survey| survey.measure(info)) {
+            survey = Err(error);
+        }
+        survey
+    }
+
+    /// The first half of [`new`](Self::new), for callers that keep it where it is.
+    #[inline(never)]
+    pub(super) fn unmeasured(info: &BootInfo<'a>, page_shift: u32) -> Result<Self, InitError> {
         info.options.check()?;
         if info.nr_cpus == 0 {
             return Err(InitError::IllegalOption { name: "nr_cpus", value: 0 });
         }
-        let mut survey = Self {
+        Ok(Self {
             firmware: Firmware::new(info, page_shift)?,
             nr_cpus: info.nr_cpus,
             zones: info.zones,
@@ -76,17 +87,22 @@ impl<'a> Survey<'a> {
             nodes: [PfnRange::default(); MAX_NUMNODES],
             span: PfnRange::default(),
             movable: [None; MAX_NUMNODES],
-        };
-        if !survey.runs().any(|run| run.state == RunState::Free) {
+        })
+    }
+
+    /// The second half of [`new`](Self::new).
+    #[inline(never)]
+    pub(super) fn measure(&mut self, info: &BootInfo<'a>) -> Result<(), InitError> {
+        if !self.runs().any(|run| run.state == RunState::Free) {
             return Err(InitError::NoUsableMemory { nr_regions: info.memory_map.len() });
         }
-        survey.measure_nodes();
-        survey.movable = movable_starts(&survey, info.options.movable);
-        survey.set_cma(info.cma)?;
-        Ok(survey)
+        self.measure_nodes();
+        self.movable = movable_starts(self, info.options.movable);
+        self.set_cma(info.cma)
     }
 
     /// Finds the first and last frames.
+    #[inline(never)]
     fn measure_nodes(&mut self) {
         for run in self.firmware.sweep(self.firmware.frames) {
             for span in [&mut self.nodes[run.node.index()], &mut self.span] {
@@ -167,6 +183,7 @@ impl<'a> Survey<'a> {
 
     /// What had to be ignored of what firmware said.
     #[must_use]
+    #[inline(never)]
     pub fn dropped(&self) -> Dropped {
         Dropped::of(&self.firmware)
     }

@@ -26,6 +26,7 @@ pub(super) struct TablePlan {
 }
 
 impl TablePlan {
+    #[inline(never)]
     pub(super) fn new(survey: &Survey<'_>) -> Result<Self, InitError> {
         let ranges = survey.runs().map(|run| run.range);
         let too_many = InitError::TooManyFrames {
@@ -72,6 +73,7 @@ fn all_zones(nodes: usize) -> impl Iterator<Item = ZoneId> {
 pub(super) struct BootZones(Table<Zone>);
 
 impl BootZones {
+    #[inline(never)]
     pub(super) fn build(
         arena: &mut Arena,
         survey: &Survey<'_>,
@@ -112,6 +114,7 @@ impl BootZones {
     /// Calculates and sets the watermarks and lowmem reserves of all zones; gives the
     /// `min_free_kbytes` that they follow from.
     #[doc(alias = "init_per_zone_wmark_min")]
+    #[inline(never)]
     pub(super) fn set_watermarks(&mut self, survey: &Survey<'_>) -> u64 {
         let options = survey.options();
         let buffers = self.sizes().filter(|size| size.zone <= ZoneType::Normal);

@@ -142,6 +142,7 @@ impl MemmapPlan {
 
     /// The memmap for these present ranges, ascending and disjoint. `None` if they have more frames
     /// than 32-bit indices can name.
+    #[inline(never)]
     pub(crate) fn new(ranges: impl Iterator<Item = PfnRange> + Clone) -> Option<Self> {
         let mut count = SectionCount::default();
         let mut end = Pfn::new(0);
@@ -178,6 +179,7 @@ impl MemmapPlan {
 impl Memmap {
     /// Cuts the tables and maps the sections of `ranges`, the same as in the plan. The caller then
     /// describes every section before its frames are looked at.
+    #[inline(never)]
     pub(crate) fn build(
         arena: &mut Arena,
         plan: &MemmapPlan,
