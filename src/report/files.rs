@@ -6,7 +6,7 @@
 use super::pagetypeinfo::MOST_COUNTED;
 use super::zone_ref::{ZoneRef, ZoneRefs};
 use super::{
-    BuddyInfoRow, CmaColumn, DeviceColumn, NumaStat, PageTypeInfo, Pageset, Protection, ZoneInfo,
+    BuddyInfoRow, CmaColumn, DeviceColumn, PageTypeInfo, Pageset, Protection, ZoneInfo,
     ZonePageTypes, ZonePages,
 };
 use crate::alloc::PageAllocator;
@@ -15,7 +15,6 @@ use crate::reclaim::Reclaim;
 use crate::trace::Trace;
 use crate::{NodeId, WatermarkLevel};
 use core::fmt;
-use core::sync::atomic::Ordering;
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// `/proc/buddyinfo`: the free blocks of each order, for the zones that have memory. Empty
@@ -186,7 +185,7 @@ impl<P: Platform> ZoneRef<'_, P> {
             zone: self.zone_type(),
             pages: self.pages(),
             protection: Protection { lowmem_reserve, layout: self.layout(), device },
-            numa: self.numa(),
+            numa: self.numa_stat(),
             pagesets: [],
             start_pfn: self.span().start,
         }
@@ -206,19 +205,6 @@ impl<P: Platform> ZoneRef<'_, P> {
             managed: self.managed_pages(),
             cma: self.cma_pages(),
             free_cma: now.free_cma_pages,
-        }
-    }
-
-    /// Interleaving is the caller's policy, so its counter stays 0.
-    fn numa(&self) -> NumaStat {
-        let events = self.events();
-        NumaStat {
-            hit: events.numa_hit.get(),
-            miss: events.numa_miss.get(),
-            foreign: events.numa_foreign.load(Ordering::Relaxed) as u64,
-            interleave: 0,
-            local: events.numa_local.get(),
-            other: events.numa_other.get(),
         }
     }
 }

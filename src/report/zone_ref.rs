@@ -10,7 +10,7 @@ use crate::sync::IrqGuard;
 use crate::trace::Trace;
 use crate::verify::{self, Violation};
 use crate::zone::watermark::ZoneSnapshot;
-use crate::zone::{Zone, ZoneEvents, ZoneMut};
+use crate::zone::{Zone, ZoneMut};
 use crate::zone_id::ZoneId;
 use crate::{
     MAX_ORDER, MIGRATE_TYPES, MigrateType, NodeId, Order, PAGEBLOCK_NR_PAGES, Pfn, PfnRange,
@@ -312,10 +312,6 @@ impl<P: Platform> ZoneRef<'_, P> {
 
     pub(super) fn layout(&self) -> ZoneLayout {
         self.machine.layout
-    }
-
-    pub(super) fn events(&self) -> &ZoneEvents {
-        &self.zone.shared.events
     }
 
     /// Ends the boost of the watermarks: kswapd does that when it has freed as much.

@@ -12,7 +12,50 @@ use crate::{
     WatermarkLevel,
 };
 
-/// What [`find_suitable_fallback`](ZoneMut::find_suitable_fallback) found.
+/// The memory that a request takes over when its own type has run out.
+///
+/// An example: a RECLAIMABLE request of order 5, and all memory is MOVABLE. The largest block goes
+/// first, so this takes 1024 frames. Both pageblocks of it become RECLAIMABLE; the request gets
+/// the first 32 frames, and the rest waits on RECLAIMABLE's own lists for the next such requests.
+///
+/// ```
+/// use page_alloc::{AllocFlags, Fallback, MigrateType, Order, Pfn, PfnRange, Takeover};
+/// use page_alloc::{RawZone, RawZoneConfig};
+///
+/// let span = PfnRange::new(Pfn::new(0x1000), Pfn::new(0x1800)); // two largest blocks
+/// let present = [span];
+/// let config = RawZoneConfig::new(span, &present);
+/// let mut memory = vec![0; RawZone::metadata_bytes(&config)?];
+/// let mut zone = RawZone::new(&mut memory, &config)?;
+///
+/// let fallback = zone.find_suitable_fallback(Order::MAX, MigrateType::Reclaimable);
+/// let expected = Fallback { migratetype: MigrateType::Movable, takeover: Takeover::Pageblock };
+/// assert_eq!(fallback, Some(expected));
+///
+/// let take = AllocFlags::empty();
+/// let pages = zone.rmqueue(Order::O5, MigrateType::Reclaimable, take).unwrap();
+/// assert_eq!(pages.pfn(), Pfn::new(0x1000));
+///
+/// let type_at = |pfn| zone.pageblock_migratetype(Pfn::new(pfn)).unwrap();
+/// assert_eq!([type_at(0x1000), type_at(0x1200)], [MigrateType::Reclaimable; 2]);
+/// assert_eq!([type_at(0x1400), type_at(0x1600)], [MigrateType::Movable; 2]);
+///
+/// let mut free = Vec::new();
+/// zone.for_each_free(|order, migratetype, pfn| free.push((order.get(), migratetype, pfn.get())));
+/// use MigrateType::{Movable, Reclaimable};
+/// assert_eq!(
+///     free,
+///     [
+///         (5, Reclaimable, 0x1020),
+///         (6, Reclaimable, 0x1040),
+///         (7, Reclaimable, 0x1080),
+///         (8, Reclaimable, 0x1100),
+///         (9, Reclaimable, 0x1200),
+///         (10, Movable, 0x1400),
+///     ]
+/// );
+/// # Ok::<(), page_alloc::RawZoneError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fallback {
     /// The type whose list has a block.

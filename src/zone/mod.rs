@@ -16,6 +16,8 @@ mod populate;
 mod rmqueue;
 mod shared;
 mod split;
+#[cfg(test)]
+mod tests;
 pub mod watermark;
 
 pub(crate) use checks::{check_allocated, find_allocated, find_token};
@@ -26,5 +28,5 @@ pub use isolate::IsolateError;
 pub(crate) use locked::Zone;
 pub(crate) use populate::{Describer, Giving};
 pub(crate) use rmqueue::{HighAtomicUse, Taken};
-pub(crate) use shared::{ZoneEvents, ZoneMut, ZoneShared};
+pub(crate) use shared::{ZoneMut, ZoneShared};
 pub(crate) use split::split_allocated;
