@@ -1,5 +1,6 @@
 //! A look at one zone of an allocator.
 
+use super::NumaStat;
 use crate::alloc::PageAllocator;
 use crate::memmap::Memmap;
 use crate::platform::Platform;
@@ -12,6 +13,7 @@ use crate::zone::{Zone, ZoneMut};
 use crate::zone_id::ZoneId;
 use crate::{MAX_ORDER, MigrateType, NodeId, Order, Pfn, PfnRange, ZoneType};
 use core::fmt;
+use core::sync::atomic::Ordering;
 
 /// One zone of an allocator, to look at.
 ///
@@ -154,6 +156,32 @@ impl<P: Platform> ZoneRef<'_, P> {
     #[must_use]
     pub fn nr_fallbacks(&self) -> u64 {
         self.zone.shared.events.fallbacks.get()
+    }
+
+    /// Where requests that preferred this zone, or were served by it, came from and went to, since
+    /// `init`. Nobody interleaves yet.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{Gfp, NodeId, ZoneType};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let _page = sim.alloc_page(Gfp::KERNEL)?;
+    /// let stat = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap().numa_stat();
+    /// assert_eq!((stat.hit, stat.local, stat.miss), (1, 1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "zone_statistics")]
+    #[must_use]
+    pub fn numa_stat(&self) -> NumaStat {
+        let events = &self.zone.shared.events;
+        NumaStat {
+            hit: events.numa_hit.get(),
+            miss: events.numa_miss.get(),
+            foreign: events.numa_foreign.load(Ordering::Relaxed) as u64,
+            interleave: 0,
+            local: events.numa_local.get(),
+            other: events.numa_other.get(),
+        }
     }
 
     /// Free blocks of each order.
