@@ -1,14 +1,20 @@
 //! The whole allocator, through its public interface, against oracles that share no code with it.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
+#[path = "allocator/accounting.rs"]
+mod accounting;
 #[path = "allocator/duel.rs"]
 mod duel;
+#[path = "allocator/dump.rs"]
+mod dump;
 #[path = "allocator/exhaustive.rs"]
 mod exhaustive;
 #[path = "allocator/histories.rs"]
 mod histories;
 #[allow(dead_code, reason = "shared with other tests")]
 mod model;
+#[path = "allocator/placement.rs"]
+mod placement;
 #[path = "allocator/plan.rs"]
 mod plan;
 #[path = "allocator/raw.rs"]
@@ -19,8 +25,17 @@ mod raw_zone;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "golden_kinds/recording.rs"]
 mod recording;
+#[path = "allocator/refusals.rs"]
+mod refusals;
+#[path = "allocator/reserves.rs"]
+mod reserves;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "golden_kinds/sim_machine.rs"]
 mod sim_machine;
+
+#[path = "allocator/threads.rs"]
+mod threads;
+#[path = "allocator/wrong_frees.rs"]
+mod wrong_frees;
 
 use model::port;

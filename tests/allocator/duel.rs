@@ -9,7 +9,7 @@ use crate::port::{
 use crate::raw;
 use crate::recording::State;
 use crate::sim_machine;
-use page_alloc::{MigrateType, Movability, Pages, Pfn};
+use page_alloc::{FreeError, MigrateType, Movability, Order, Pages, Pfn};
 
 /// One step of a history. What is picked is picked by a number, modulo what there is; a step
 /// without anything to pick does nothing.
@@ -286,6 +286,23 @@ impl Duel {
         }
     }
 
+    /// Tries to free every frame, and some that are not there, in every order in which it heads no
+    /// allocated block.
+    pub fn free_wrongly(&mut self) -> Result<(), String> {
+        let end = self.spans.iter().map(|span| span.1).max().unwrap_or(0);
+        for pfn in 0..end + 2 * PAGEBLOCK {
+            let frame = match self.spans.iter().any(|&(start, end)| start <= pfn && pfn < end) {
+                true => self.model.zone_of(pfn).frame(pfn),
+                false => Frame::Absent,
+            };
+            for order in Order::ALL.into_iter().filter(|order| !is_block(frame, *order)) {
+                let found = raw::free(&self.tested.sim, Pfn::new(pfn), order);
+                same(&format!("freeing {pfn}, order {order}"), &Err(error(frame, pfn)), &found)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Compares the whole states, and lets both sides look for violations of their own.
     pub fn compare(&mut self) -> Result<(), String> {
         for (index, &span) in self.spans.iter().enumerate() {
@@ -304,6 +321,24 @@ impl Duel {
             compare_zone(expected, found).map_err(|error| format!("zone {index}: {error}"))?;
         }
         Ok(())
+    }
+}
+
+fn is_block(frame: Frame, order: Order) -> bool {
+    matches!(frame, Frame::Used { order: held } if held == order.get())
+}
+
+/// What a wrong free of such a frame should be told.
+fn error(frame: Frame, pfn: u64) -> FreeError {
+    let pfn = Pfn::new(pfn);
+    match frame {
+        Frame::Absent => FreeError::Foreign(pfn),
+        Frame::Reserved => FreeError::Reserved(pfn),
+        Frame::Free { .. } => FreeError::NotAllocated(pfn),
+        Frame::Inside => FreeError::NotHead(pfn),
+        Frame::Used { order } => {
+            FreeError::WrongOrder { pfn, found: Order::new(order).expect("an order") }
+        }
     }
 }
 

@@ -191,3 +191,16 @@ proptest! {
         check_zonelists(&setup);
     }
 }
+
+proptest! {
+    #![proptest_config(config(24))]
+
+    /// After any history, a free by number of any frame in any order is answered by what the frame
+    /// is, and changes nothing unless it is right.
+    #[test]
+    fn wrong_frees_are_told(setup in machine(), history in vec(step(), 1..40)) {
+        let mut duel = Duel::new(&setup);
+        history.iter().try_for_each(|&step| duel.apply(step)).map_err(TestCaseError::fail)?;
+        duel.free_wrongly().and_then(|()| duel.compare()).map_err(TestCaseError::fail)?;
+    }
+}
