@@ -88,6 +88,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Where a zone ends, as the address of a frame.
+fn border(pfn: u64) -> PhysAddr {
+    Pfn::new(pfn).start_address(12)
+}
+
 /// A machine whose nodes may interleave, inside pageblocks too.
 fn machine() -> impl Strategy<Value = SimConfig> {
     let length = prop_oneof![
@@ -114,11 +119,8 @@ fn machine() -> impl Strategy<Value = SimConfig> {
             };
             config.reservations = held.into_iter().map(reservation).collect();
             config.cpus = vec![NodeId::ZERO; 3];
-            config.zones = ZoneLayout::new(
-                Some(Pfn::new(base + dma).start_address(12)),
-                Some(Pfn::new(base + dma + dma32).start_address(12)),
-                None,
-            );
+            config.zones =
+                ZoneLayout::new(Some(border(base + dma)), Some(border(base + dma + dma32)), None);
             config.contents = Contents::Ignored;
             config.tables = if carved { Tables::Carved } else { Tables::Apart };
             config

@@ -31,11 +31,7 @@ fn config() -> SimConfig {
     config.nodes = (0..3).map(|at| NodeRange::new(node(at), base(at.into()), bytes)).collect();
     config.distances = vec![vec![10, 20, 30], vec![20, 10, 25], vec![30, 25, 10]];
     config.cpus = (0..3).map(node).collect();
-    config.zones = ZoneLayout::new(
-        Some(Pfn::new(0).start_address(12)),
-        Some(Pfn::new(2048).start_address(12)),
-        None,
-    );
+    config.zones = ZoneLayout::new(Some(PhysAddr::new(0)), Some(PhysAddr::new(2048 << 12)), None);
     config.options.first_frame = Pfn::new(0);
     config.options.watermark_boost_factor = 0;
     config.tables = Tables::Apart;

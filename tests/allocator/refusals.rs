@@ -16,7 +16,7 @@ fn node(number: u32) -> NodeId {
     NodeId::new(number).expect("a node")
 }
 
-/// Nodes 0 and 3 have 16 MiB each, node 2 is online without memory, node 1 there is not.
+/// Nodes 0 and 3 have 16 MiB each, node 2 has a CPU and no memory, node 1 there is not.
 fn config() -> SimConfig {
     let base = PhysAddr::new;
     let usable = |at| MemoryRegion::new(base(at), NODE_BYTES, MemoryKind::Usable);
@@ -24,13 +24,9 @@ fn config() -> SimConfig {
     config.nodes = vec![
         NodeRange::new(node(0), base(0), NODE_BYTES),
         NodeRange::new(node(3), base(NODE_BYTES), NODE_BYTES),
-        NodeRange::new(node(2), base(4 * NODE_BYTES), NODE_BYTES),
     ];
-    config.zones = ZoneLayout::new(
-        Some(Pfn::new(1024).start_address(12)),
-        Some(Pfn::new(2048).start_address(12)),
-        None,
-    );
+    config.cpus = vec![node(0), node(2)];
+    config.zones = ZoneLayout::new(Some(base(1024 << 12)), Some(base(2048 << 12)), None);
     config.tables = Tables::Apart;
     config
 }
