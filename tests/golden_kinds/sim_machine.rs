@@ -6,7 +6,7 @@
 
 use crate::port::{
     Attempt, BootMachine, Counters, KINDS, MachineSetup, MachineUnderTest, Outcome, Setup, Span,
-    ZoneId, ZoneView,
+    ZoneId, ZoneSetup, ZoneView,
 };
 use crate::raw_zone::{flags_of, number_of};
 use page_alloc::boot::{MemoryKind, MemoryRegion, Movable, NodeRange, Options, Reservation};
@@ -100,9 +100,12 @@ pub fn config(setup: &MachineSetup) -> SimConfig {
 }
 
 fn layout(setup: &MachineSetup) -> ZoneLayout {
+    // A MOVABLE zone is cut out of the highest kind: that one reaches to the end of memory.
+    let highest = setup.zones.iter().map(|zone| zone.id.1).filter(|kind| *kind < 3).max();
     let end = |kind| {
-        let ends = setup.zones.iter().filter(|zone| zone.id.1 == kind).map(|zone| zone.zone.span.1);
-        ends.max().map(|end| Pfn::new(end).start_address(12))
+        let of = |zone: &&ZoneSetup| zone.id.1 == kind || Some(kind) == highest;
+        let ends = setup.zones.iter().filter(of).map(|zone| zone.zone.span.1);
+        ends.max().map(|end| Pfn::new(end).start_address(SHIFT))
     };
     let dma = end(0).unwrap_or(PhysAddr::new(0));
     ZoneLayout::new(Some(dma), Some(end(1).unwrap_or(dma)), None)
