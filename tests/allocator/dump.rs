@@ -11,7 +11,7 @@ pub fn dump<R: Reclaim, T: Trace>(sim: &Sim<R, T>) -> String {
     for zone in sim.zones() {
         let PfnRange { start, end } = zone.span();
         writeln!(text, "{zone:?} {} {:?}", zone.managed_pages(), zone.snapshot()).unwrap();
-        let blocks = (start.get()..end.get()).step_by(PAGEBLOCK_NR_PAGES as usize);
+        let blocks = (start.get()..end.get()).step_by(usize::try_from(PAGEBLOCK_NR_PAGES).unwrap());
         let types: Vec<_> =
             blocks.map(|pfn| zone.pageblock_migratetype(page_alloc::Pfn::new(pfn))).collect();
         writeln!(text, "{types:?} {} fallbacks", zone.nr_fallbacks()).unwrap();
