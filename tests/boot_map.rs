@@ -1,8 +1,12 @@
-//! Booting up to the first write: what a [`page_alloc::boot::Survey`] makes of memory maps, clean
-//! and dirty, of ACPI tables, and of what Linux recorded of the same machines.
+//! Booting: what a [`page_alloc::boot::Survey`] makes of memory maps, clean and dirty, of ACPI
+//! tables, and of what Linux recorded of the same machines; and the allocators that it leads to.
 
 #[path = "boot_map/acpi.rs"]
 mod acpi;
+#[path = "boot_map/booted.rs"]
+mod booted;
+#[path = "boot_map/dirty.rs"]
+mod dirty;
 #[path = "boot_map/firmware.rs"]
 mod firmware;
 #[path = "boot_map/golden.rs"]

@@ -7,16 +7,16 @@ use page_alloc::{CpuId, NodeId, ZoneType};
 
 /// A machine of `tests/data/maps`.
 #[derive(Default)]
-struct Machine {
+pub(crate) struct Machine {
     map: Vec<MemoryRegion>,
     ranges: Vec<NodeRange>,
     distances: Vec<Vec<u8>>,
     /// Node, zone (`None`: the whole node), pages.
-    present: Vec<(NodeId, Option<ZoneType>, u64)>,
+    pub(crate) present: Vec<(NodeId, Option<ZoneType>, u64)>,
 }
 
 impl Machine {
-    fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let mut machine = Self::default();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let words: Vec<_> = line.split(' ').collect();
@@ -74,18 +74,18 @@ fn present_pages_of_real_maps() {
 
 /// A boot of `tests/data/linux-boots`, from its kernel log.
 #[derive(Default)]
-struct Boot {
-    map: Vec<MemoryRegion>,
-    srat: Vec<Entry>,
+pub(crate) struct Boot {
+    pub(crate) map: Vec<MemoryRegion>,
+    pub(crate) srat: Vec<Entry>,
     apic_ids: Vec<u32>,
     /// The node of each CPU.
-    cpus: Vec<NodeId>,
+    pub(crate) cpus: Vec<NodeId>,
     /// The present memory of each node, by its first and last byte.
     memory: Vec<(NodeId, u64, u64)>,
 }
 
 impl Boot {
-    fn read(log: &str) -> Self {
+    pub(crate) fn read(log: &str) -> Self {
         let mut boot = Self::default();
         for line in log.lines().filter_map(|line| line.split_once("] ")).map(|(_, line)| line) {
             let words: Vec<_> = line.split_whitespace().collect();
