@@ -56,7 +56,15 @@ impl MigrateType {
     /// The migratetype with this number.
     #[must_use]
     pub const fn from_index(index: usize) -> Option<Self> {
-        if index < MIGRATE_TYPES { Some(Self::ALL[index]) } else { None }
+        Some(match index {
+            0 => Self::Unmovable,
+            1 => Self::Movable,
+            2 => Self::Reclaimable,
+            3 => Self::HighAtomic,
+            4 => Self::Cma,
+            5 => Self::Isolate,
+            _ => return None,
+        })
     }
 
     /// The number, an index of a table of [`MIGRATE_TYPES`] entries.

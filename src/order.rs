@@ -85,14 +85,32 @@ impl Order {
     /// The order `n`, or `None` if there is no such order.
     #[must_use]
     pub const fn new(n: u32) -> Option<Self> {
-        if (n as usize) < MAX_ORDER { Some(Self::ALL[n as usize]) } else { None }
+        // Not a look-up in `ALL`: this compiles to one compare.
+        Some(match n {
+            0 => Self::O0,
+            1 => Self::O1,
+            2 => Self::O2,
+            3 => Self::O3,
+            4 => Self::O4,
+            5 => Self::O5,
+            6 => Self::O6,
+            7 => Self::O7,
+            8 => Self::O8,
+            9 => Self::O9,
+            10 => Self::O10,
+            _ => return None,
+        })
     }
 
     /// The order in the low four bits of a word that was made of one.
     #[inline]
     pub(crate) const fn from_low_bits(word: usize) -> Self {
-        let index = word & 15;
-        if index < MAX_ORDER { Self::ALL[index] } else { Self::MAX }
+        #[expect(clippy::cast_possible_truncation, reason = "four bits")]
+        let number = (word & 15) as u32;
+        match Self::new(number) {
+            Some(order) => order,
+            None => Self::MAX,
+        }
     }
 
     /// The order as a number.

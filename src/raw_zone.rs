@@ -157,11 +157,7 @@ impl<'m> RawZone<'m> {
             ZoneMut { shared: &self.shared, areas: &mut self.areas, memmap: &self.memmap };
         let mut describer = Describer::new(&self.memmap);
         for (range, giving) in pieces(config) {
-            describer.describe(range, zone.shared.id, giving);
-            zone.shared.present.add(range.len());
-            if giving == Giving::Free {
-                zone.free_boot_range(range);
-            }
+            zone.give(&mut describer, range, giving);
         }
         for area in config.cma {
             let mut start = area.start;

@@ -36,7 +36,7 @@ impl ZoneId {
     }
 
     pub(crate) fn node(self) -> NodeId {
-        NodeId::new(u32::from(self.0 >> 3)).unwrap_or_default()
+        NodeId::new(u32::from(self.0 >> 3 & 63)).unwrap_or_default()
     }
 
     pub(crate) fn zone_type(self) -> ZoneType {

@@ -43,7 +43,14 @@ impl ZoneType {
     /// The zone type with this number.
     #[must_use]
     pub const fn from_index(index: usize) -> Option<Self> {
-        if index < MAX_NR_ZONES { Some(Self::ALL[index]) } else { None }
+        Some(match index {
+            0 => Self::Dma,
+            1 => Self::Dma32,
+            2 => Self::Normal,
+            3 => Self::HighMem,
+            4 => Self::Movable,
+            _ => return None,
+        })
     }
 
     /// The number, an index of a table of [`MAX_NR_ZONES`] entries.

@@ -3,6 +3,9 @@
 use criterion::{BenchmarkId, Criterion, SamplingMode};
 use std::time::Duration;
 
+/// Short beside the time that a scheduler gives to a program at once.
+const SLICE: Duration = Duration::from_micros(200);
+
 /// How long a run takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Length {
@@ -38,7 +41,6 @@ pub(crate) struct Row {
 /// Measures cases, one after the other.
 pub(crate) struct Recorder {
     criterion: Criterion,
-    length: Length,
     rows: Vec<Row>,
 }
 
@@ -49,7 +51,7 @@ impl Recorder {
             Length::Full => criterion.configure_from_args(),
             Length::Smoke => criterion,
         };
-        Self { criterion, length, rows: Vec::new() }
+        Self { criterion, rows: Vec::new() }
     }
 
     pub(crate) fn into_rows(self) -> Vec<Row> {
@@ -58,6 +60,9 @@ impl Recorder {
 
     /// Measures a case. `run` does the work so many times and tells how long it took; done once it
     /// is `ops` operations. `setup` is called only if the case is asked for.
+    ///
+    /// Criterion's samples are cut into slices, and the row is made of these: where other programs
+    /// use the CPUs too, most slices are still not interrupted.
     pub(crate) fn case<S>(
         &mut self,
         (group, case, implementation): (&str, &str, &'static str),
@@ -67,22 +72,36 @@ impl Recorder {
     ) {
         let mut setup = Some(setup);
         let mut state = None;
-        let mut samples = Vec::new();
+        let (mut samples, mut slice) = (Vec::new(), 1);
         let mut criterion_group = self.criterion.benchmark_group(group);
         criterion_group.sampling_mode(SamplingMode::Flat);
         criterion_group.bench_function(BenchmarkId::new(case, implementation), |bencher| {
             let state = state.get_or_insert_with(|| setup.take().expect("only once")());
             bencher.iter_custom(|iterations| {
-                let time = run(state, iterations);
-                samples.push(nanoseconds(time) / as_f64(iterations * ops));
-                time
+                sliced(iterations, &mut slice, |times| {
+                    let time = run(state, times);
+                    samples.push(nanoseconds(time) / as_f64(times * ops));
+                    time
+                })
             });
         });
         criterion_group.finish();
-        // The first samples are criterion's warm-up.
-        let warm = samples.len().saturating_sub(self.length.samples());
-        self.rows.extend(row((group, case, implementation), samples.split_off(warm)));
+        self.rows.extend(row((group, case, implementation), samples));
     }
+}
+
+/// Runs something so many times, `slice` at once, which grows until it takes about a [`SLICE`].
+fn sliced(times: u64, slice: &mut u64, mut run: impl FnMut(u64) -> Duration) -> Duration {
+    let (mut left, mut total) = (times, Duration::ZERO);
+    while left > 0 {
+        let now = left.min(*slice);
+        let time = run(now);
+        (left, total) = (left - now, total + time);
+        if now == *slice && time * 2 < SLICE {
+            *slice *= 2;
+        }
+    }
+    total
 }
 
 fn row(

@@ -164,7 +164,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ) -> Result<Pages, AllocError> {
         let machine = self.machine_to_alloc()?;
         let node = node.unwrap_or_else(|| machine.cpu_to_node(self.platform.cpu_id()));
-        self.alloc_pages_nodemask(gfp, order, node, None)
+        self.alloc_from(machine, gfp, order, node, None)
     }
 
     /// Allocates a block from the nodes of the mask, the nearest to `node` first; `None` is all
@@ -198,7 +198,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         node: NodeId,
         nodemask: Option<NodeMask>,
     ) -> Result<Pages, AllocError> {
-        let machine = self.machine_to_alloc()?;
+        self.alloc_from(self.machine_to_alloc()?, gfp, order, node, nodemask)
+    }
+
+    #[inline]
+    fn alloc_from(
+        &self,
+        machine: &Machine,
+        gfp: Gfp,
+        order: Order,
+        node: NodeId,
+        nodemask: Option<NodeMask>,
+    ) -> Result<Pages, AllocError> {
         let node = online_node(machine, node)?;
         let request = self.prepare(machine, gfp, order, node, nodemask)?;
         let result = self.serve(&request);
@@ -210,6 +221,19 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[inline]
     fn serve(&self, request: &Request<'_>) -> Result<Pages, AllocError> {
         let attempt = self.first_attempt(request);
+        let pages = attempt.as_ref().and_then(|attempt| self.take_preferred(request, attempt));
+        match pages {
+            Some(pages) => Ok(pages),
+            None => self.serve_elsewhere(request, attempt),
+        }
+    }
+
+    #[cold]
+    fn serve_elsewhere(
+        &self,
+        request: &Request<'_>,
+        attempt: Option<Attempt>,
+    ) -> Result<Pages, AllocError> {
         match attempt.and_then(|attempt| self.attempt(request, attempt)) {
             Some(pages) => Ok(pages),
             None => self.slow_path(request),

@@ -21,11 +21,23 @@ enum Walk {
 }
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
+    /// What most requests come to: the first zone of the zonelist keeps its watermark and has a
+    /// block. `None` settles nothing: then [`attempt`](Self::attempt) starts from the beginning.
+    #[inline]
+    pub(super) fn take_preferred(&self, request: &Request<'_>, attempt: &Attempt) -> Option<Pages> {
+        let asks_kernel =
+            attempt.flags.contains(AllocFlags::CPUSET) || attempt.dirty == Dirty::Spread;
+        let zone = request.machine.zone(attempt.preferred).filter(|_| !asks_kernel)?;
+        if !keeps_watermark(request, attempt, zone) {
+            return None;
+        }
+        self.rmqueue(request, attempt, zone)
+    }
+
     /// One attempt with these flags: from the first zone of the zonelist that may serve the request
     /// and has enough memory above its watermark. An attempt that must not mix pageblocks
     /// (NOFRAGMENT) and would have to leave its node, or finds nothing, is made again without that.
     #[doc(alias = "get_page_from_freelist")]
-    #[inline]
     pub(super) fn attempt(&self, request: &Request<'_>, mut attempt: Attempt) -> Option<Pages> {
         loop {
             match self.walk(request, &attempt) {
@@ -40,7 +52,6 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
     }
 
-    #[inline]
     fn walk(&self, request: &Request<'_>, attempt: &Attempt) -> Walk {
         let mut dirty_ok = None;
         for id in request.zones(attempt) {
@@ -87,13 +98,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// memory was reclaimed.
     #[inline]
     fn may_take(&self, request: &Request<'_>, attempt: &Attempt, zone: &Zone) -> bool {
-        let shared = &zone.shared;
-        let mark = shared.watermark(attempt.flags.watermark_level()) + shared.watermark_boost();
-        let (order, highest) = (request.order, request.highest);
-        zone_watermark_fast(shared, order, mark, highest, attempt.flags, attempt.gfp)
+        keeps_watermark(request, attempt, zone)
             || attempt.flags.contains(AllocFlags::NO_WATERMARKS)
-            || self.reclaims_node(request, attempt, zone)
-                && zone_watermark_ok(shared, order, mark, highest, attempt.flags)
+            || self.reclaims_node(request, attempt, zone) && {
+                let (mark, highest) = (mark(attempt, zone), request.highest);
+                zone_watermark_ok(&zone.shared, request.order, mark, highest, attempt.flags)
+            }
     }
 
     /// Whether node reclaim was tried for a zone below its watermark, and it is worth another look.
@@ -191,6 +201,20 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
         pages
     }
+}
+
+/// The mark that an attempt has to keep in a zone.
+#[inline]
+fn mark(attempt: &Attempt, zone: &Zone) -> u64 {
+    zone.shared.watermark(attempt.flags.watermark_level()) + zone.shared.watermark_boost()
+}
+
+/// Whether the zone keeps the attempt's watermark when it serves the request.
+#[inline(always)]
+fn keeps_watermark(request: &Request<'_>, attempt: &Attempt, zone: &Zone) -> bool {
+    let (order, mark) = (request.order, mark(attempt, zone));
+    let Attempt { flags, gfp, .. } = *attempt;
+    zone_watermark_fast(&zone.shared, order, mark, request.highest, flags, gfp)
 }
 
 /// Whether a zone is on another node than the preferred one, while the attempt must not mix

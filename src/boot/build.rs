@@ -144,11 +144,7 @@ fn give_memory(survey: &Survey<'_>, memmap: &Memmap, zones: &mut BootZones) {
             let Some(mut zone) = zone.map(|zone| zone.get_mut(memmap)) else { break };
             let range =
                 PfnRange::new(start, run.range.end.min(zone.shared.span.end.max(start + 1)));
-            describer.describe(range, zone.shared.id, giving);
-            zone.shared.present.add(range.len());
-            if giving == Giving::Free {
-                zone.free_boot_range(range);
-            }
+            zone.give(&mut describer, range, giving);
             start = range.end;
         }
     }

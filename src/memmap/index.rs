@@ -8,6 +8,9 @@ use static_assertions::const_assert;
 // Buddies up to the largest order are in one section.
 const_assert!(SECTION_FRAMES == Order::MAX.nr_pages());
 
+/// The bits of an index that are the place in the section.
+const OFFSET_MASK: u32 = (1 << SECTION_SHIFT) - 1;
+
 /// The index of a frame's descriptor in the memmap of its allocator.
 ///
 /// # Invariants
@@ -23,8 +26,8 @@ impl FrameIdx {
     /// not. The caller keeps the invariant.
     #[inline]
     pub(super) fn new(section: u32, offset: u32) -> Option<Self> {
-        let first = Self(NonZeroU32::new(section.checked_shl(SECTION_SHIFT)?)?);
-        Some(first.at(offset))
+        let first = NonZeroU32::new(section.checked_shl(SECTION_SHIFT)?)?;
+        Some(Self(first | offset & OFFSET_MASK))
     }
 
     /// The frame that a link word names, `None` for 0. The caller read it from a memmap (I1).
@@ -47,40 +50,39 @@ impl FrameIdx {
     /// The frame's place in its section.
     #[inline]
     pub(crate) fn offset(self) -> u32 {
-        self.get() & ((1 << SECTION_SHIFT) - 1)
+        self.get() & OFFSET_MASK
     }
 
-    /// The same section, another place in it: the bits of `offset` beyond a section are ignored.
+    /// The bit of the offset in which a block of that order and its buddy differ; none for the
+    /// largest order.
     #[inline]
-    fn at(self, offset: u32) -> Self {
-        let mask = (1 << SECTION_SHIFT) - 1;
-        // INVARIANT: the section's number stays; it is not 0, so neither is the sum.
-        Self(NonZeroU32::new(self.get() & !mask | offset & mask).unwrap_or(self.0))
+    fn bit(order: Order) -> u32 {
+        1 << order.get() & OFFSET_MASK
     }
 
     /// The buddy of the block of that order that starts here.
     #[inline]
     pub(crate) fn buddy(self, order: Order) -> Self {
-        self.at(self.offset() ^ 1 << order.get())
+        Self::of_section(self.get() ^ Self::bit(order))
     }
 
     /// The first frame of the pair: of this block of that order, and its buddy.
     #[inline]
     pub(crate) fn parent(self, order: Order) -> Self {
-        self.at(self.offset() & !(1 << order.get()))
+        Self::of_section(self.get() & !Self::bit(order))
     }
 
     /// The first frame of the upper half of the block that starts here and is one order larger
     /// than `half`.
     #[inline]
     pub(crate) fn upper_half(self, half: Order) -> Self {
-        self.at(self.offset() | 1 << half.get())
+        Self::of_section(self.get() | Self::bit(half))
     }
 
     /// The first frame of the aligned block of that order around this frame.
     #[inline]
     pub(crate) fn align_down(self, order: Order) -> Self {
-        self.at(self.offset() & !((1 << order.get()) - 1))
+        Self::of_section(self.get() & !((1 << order.get()) - 1))
     }
 
     /// Whether a block of that order can start here.
@@ -93,6 +95,6 @@ impl FrameIdx {
     #[inline]
     pub(crate) fn forward(self, frames: u32) -> Option<Self> {
         let offset = self.offset().checked_add(frames)?;
-        (u64::from(offset) < SECTION_FRAMES).then(|| self.at(offset))
+        (offset <= OFFSET_MASK).then(|| Self::of_section(self.get() + frames))
     }
 }

@@ -3,6 +3,7 @@
 use super::block::FreeBlock;
 use super::frame::{Frame, Link};
 use super::index::FrameIdx;
+use super::section::SECTION_SHIFT;
 use core::fmt;
 use core::ptr::NonNull;
 use intrusive_collections::linked_list::LinkedListOps;
@@ -125,6 +126,16 @@ unsafe impl Adapter for FrameLinks {
     #[inline]
     fn pointer_ops(&self) -> &Self {
         self
+    }
+}
+
+impl FrameIdx {
+    /// The frame that the word names; the section's number in it is that of a mapped section.
+    #[inline]
+    pub(super) fn of_section(word: u32) -> Self {
+        debug_assert!(word >> SECTION_SHIFT != 0);
+        // SAFETY: mapped sections are numbered from 1 (I1), so the word is not 0.
+        unsafe { Self::from_link(word).unwrap_unchecked() }
     }
 }
 

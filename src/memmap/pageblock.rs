@@ -48,6 +48,12 @@ impl Pageblock {
         (word & MIXED == 0).then(|| ZoneId::from_bits((word >> ZONE_SHIFT) as u16))
     }
 
+    /// All frames are of this zone, and the pageblock is of this type.
+    pub(super) fn describe(&self, zone: ZoneId, migratetype: MigrateType) {
+        let word = u32::from(zone.get()) << ZONE_SHIFT | migratetype as u32;
+        self.0.store(word, Ordering::Relaxed);
+    }
+
     /// All frames are of this zone.
     pub(crate) fn set_zone(&self, zone: ZoneId) {
         let word = self.0.load(Ordering::Relaxed) & TYPE_MASK;

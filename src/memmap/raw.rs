@@ -10,7 +10,7 @@ use super::links::FrameLinks;
 use super::pageblock::Pageblock;
 use super::section::{SECTION_FRAMES, SECTION_SHIFT, Section, SectionCount};
 use crate::zone_id::ZoneId;
-use crate::{Order, Pages, Pfn, PfnRange};
+use crate::{MigrateType, Order, Pages, Pfn, PfnRange};
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -311,14 +311,20 @@ impl Memmap {
         core::iter::successors(first.forward(1), |index| index.forward(1))
     }
 
-    /// Describes a whole section, fresh from boot, by its first frame alone: `state` is `Free` of
-    /// the largest order, or `Reserved`.
-    pub(crate) fn describe_whole(&self, first: FrameIdx, state: FrameState) {
-        self.frame(first).reset(state);
-        for half in [first, first.upper_half(crate::PAGEBLOCK_ORDER)] {
-            self.pageblock(half).set_zone(state.zone());
-        }
-        self.section(first).set_pristine();
+    /// Describes a whole section, fresh from boot, by its first frame alone. Its pageblocks are
+    /// MOVABLE.
+    #[inline]
+    pub(crate) fn describe_reserved(&self, first: FrameIdx, zone: ZoneId) {
+        self.frame(first).reset(FrameState::reserved(zone));
+        self.section(first).describe_pristine(zone, MigrateType::Movable);
+    }
+
+    /// As [`describe_reserved`](Self::describe_reserved), for a section that is about to be freed as
+    /// one block: putting it on its list writes the words that are left.
+    #[inline]
+    pub(crate) fn describe_free(&self, first: FrameIdx, zone: ZoneId) {
+        self.frame(first).count.init(0);
+        self.section(first).describe_pristine(zone, MigrateType::Movable);
     }
 
     /// Describes every frame of a section as absent.

@@ -2,7 +2,8 @@
 
 use super::pageblock::Pageblock;
 use crate::sync::Latch;
-use crate::{Order, PAGEBLOCK_NR_PAGES, Pfn, PfnRange};
+use crate::zone_id::ZoneId;
+use crate::{MigrateType, Order, PAGEBLOCK_NR_PAGES, Pfn, PfnRange};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Frames of a section: those of the largest block.
@@ -48,8 +49,12 @@ impl Section {
         !self.described.is_open()
     }
 
-    /// From now on the first descriptor speaks for all frames. Only at boot.
-    pub(super) fn set_pristine(&self) {
+    /// All frames are of this zone and the first descriptor speaks for them; the pageblocks are of
+    /// this type. Only at boot.
+    pub(super) fn describe_pristine(&self, zone: ZoneId, migratetype: MigrateType) {
+        for pageblock in &self.pageblocks {
+            pageblock.describe(zone, migratetype);
+        }
         self.described.init_closed();
     }
 

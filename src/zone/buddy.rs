@@ -19,7 +19,7 @@ impl ZoneMut<'_> {
     /// Takes a block of the order and type: the first of the smallest order that has one, split
     /// down. The counts of free frames are the caller's.
     #[doc(alias = "__rmqueue_smallest")]
-    #[inline]
+    #[inline(always)]
     pub(super) fn rmqueue_smallest(
         &mut self,
         order: Order,
@@ -61,7 +61,7 @@ impl ZoneMut<'_> {
     /// Frees a block, counts it, and merges it as far as its buddies allow. `migratetype` is that
     /// of its pageblock.
     #[doc(alias = "__free_one_page")]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn free_one_page(
         &mut self,
         block: FreeBlock,
@@ -77,6 +77,13 @@ impl ZoneMut<'_> {
             FreeTo::Head => ListEnd::Head,
         };
         self.add(FreeBlock::new(index), order, migratetype, end);
+    }
+
+    /// As [`free_one_page`](Self::free_one_page), to the tail, for a block that has no buddy.
+    #[inline]
+    pub(super) fn free_largest(&mut self, block: FreeBlock, migratetype: MigrateType) {
+        self.shared.add_free(migratetype, Order::MAX.nr_pages());
+        self.add(block, Order::MAX, migratetype, ListEnd::Tail);
     }
 
     /// Frees an allocated block to the lists of its pageblock's present type. A block over two

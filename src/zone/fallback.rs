@@ -160,8 +160,8 @@ impl ZoneMut<'_> {
         if old_type == MigrateType::HighAtomic {
             return self.move_to_free_list(head, start_type);
         }
-        if head.order >= PAGEBLOCK_ORDER {
-            self.set_pageblocks(index, head.order, start_type);
+        if head.order() >= PAGEBLOCK_ORDER {
+            self.set_pageblocks(index, head.order(), start_type);
             return self.move_to_free_list(head, start_type);
         }
         if self.boost_watermark() && flags.contains(AllocFlags::KSWAPD) {

@@ -71,8 +71,7 @@ impl fmt::Debug for FreeAreas {
 #[derive(Debug)]
 pub(super) struct FreeHead {
     index: FrameIdx,
-    pub(super) order: Order,
-    pub(super) migratetype: MigrateType,
+    state: FrameState,
 }
 
 impl<'z> ZoneMut<'z> {
@@ -130,9 +129,9 @@ impl<'z> ZoneMut<'z> {
 
     /// Takes a block out of its list.
     #[expect(clippy::needless_pass_by_value, reason = "the proof is used up: lists change")]
-    #[inline]
+    #[inline(always)]
     pub(super) fn remove(&mut self, head: FreeHead) -> FreeBlock {
-        let FreeHead { index, order, migratetype } = head;
+        let (index, order, migratetype) = (head.index, head.order(), head.migratetype());
         let links = self.memmap.links();
         // SAFETY: a `FreeHead` is made from the frame's word, which names the list that it is on
         // (I2, I7), and no list has changed since.
@@ -161,24 +160,23 @@ impl<'z> ZoneMut<'z> {
     pub(super) fn free_head(&self, index: FrameIdx) -> Option<FreeHead> {
         let state = self.memmap.state(index);
         let here = state.kind() == FrameKind::Free && state.zone() == self.shared.id;
-        here.then(|| FreeHead { index, order: state.order(), migratetype: state.migratetype() })
+        here.then_some(FreeHead { index, state })
     }
 
     /// The free buddy of the block of that order at `index`, if it is free as a whole and of this
     /// zone. Not for the largest order, whose blocks have no buddy.
     #[inline]
     pub(super) fn find_buddy(&self, index: FrameIdx, order: Order) -> Option<FreeHead> {
-        let buddy = index.buddy(order);
+        let index = index.buddy(order);
         // The section has an allocated or free block below the largest order: it is not pristine.
-        let state = self.memmap.frame(buddy).state();
-        let free = state.is_free(order, self.shared.id);
-        free.then(|| FreeHead { index: buddy, order, migratetype: state.migratetype() })
+        let state = self.memmap.frame(index).state();
+        state.is_free(order, self.shared.id).then_some(FreeHead { index, state })
     }
 
     /// Moves a free block to the tail of another type's list, of the same order, and counts its
     /// frames as what they are now.
     pub(super) fn move_to_free_list(&mut self, head: FreeHead, migratetype: MigrateType) {
-        let FreeHead { order, migratetype: old, .. } = head;
+        let (order, old) = (head.order(), head.migratetype());
         let block = self.remove(head);
         self.add(block, order, migratetype, ListEnd::Tail);
         if !(old.is_mergeable() && migratetype.is_mergeable()) {
@@ -194,7 +192,7 @@ impl<'z> ZoneMut<'z> {
             return None;
         }
         let index = self.head(order, migratetype)?;
-        Some(FreeHead { index, order, migratetype })
+        Some(FreeHead { index, state: self.memmap.frame(index).state() })
     }
 }
 
@@ -202,5 +200,16 @@ impl FreeHead {
     #[inline]
     pub(super) fn index(&self) -> FrameIdx {
         self.index
+    }
+
+    #[inline]
+    pub(super) fn order(&self) -> Order {
+        self.state.order()
+    }
+
+    /// The list that it is on.
+    #[inline]
+    pub(super) fn migratetype(&self) -> MigrateType {
+        self.state.migratetype()
     }
 }

@@ -108,10 +108,10 @@ impl ZoneMut<'_> {
     /// be withdrawn or given back alone. (Linux would move all of it, and count its frames wrongly.)
     fn split_largest(&mut self, first: FrameIdx) {
         let Some(head) = self.free_head(first.align_down(Order::MAX)) else { return };
-        if head.order < Order::MAX {
+        if head.order() < Order::MAX {
             return;
         }
-        let migratetype = head.migratetype;
+        let migratetype = head.migratetype();
         let index = self.remove(head).into_index();
         for half in [index.upper_half(PAGEBLOCK_ORDER), index] {
             self.add(FreeBlock::new(half), PAGEBLOCK_ORDER, migratetype, ListEnd::Head);
@@ -145,7 +145,7 @@ impl ZoneMut<'_> {
     /// An isolated pageblock that is one free block could not merge with its buddy; where that is
     /// possible now, the block is taken off its list to be freed anew.
     fn take_mergeable(&mut self, first: FrameIdx) -> Option<FreeBlock> {
-        let head = self.free_head(first).filter(|head| head.order == PAGEBLOCK_ORDER)?;
+        let head = self.free_head(first).filter(|head| head.order() == PAGEBLOCK_ORDER)?;
         let buddy = self.find_buddy(first, PAGEBLOCK_ORDER)?;
         let buddy_type = self.memmap.pageblock(buddy.index()).migratetype();
         (buddy_type != MigrateType::Isolate).then(|| self.remove(head))

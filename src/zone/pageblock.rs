@@ -71,7 +71,7 @@ impl ZoneMut<'_> {
         while let Some(index) = next.filter(|i| same_pageblock(*i, start)) {
             let frames = match self.free_head(index) {
                 Some(head) => {
-                    let frames = head.order.nr_pages();
+                    let frames = head.order().nr_pages();
                     self.move_to_free_list(head, migratetype);
                     moved.free += frames;
                     frames

@@ -32,18 +32,17 @@ impl<'m> Describer<'m> {
         Self { memmap, described: Pfn::new(0) }
     }
 
-    /// Writes down that `range` is memory of `zone`. Its pageblocks start as MOVABLE, but for one
-    /// that begins below present memory.
-    pub(crate) fn describe(&mut self, range: PfnRange, zone: ZoneId, giving: Giving) {
-        for part in parts(range, SECTION_FRAMES) {
-            let Some(index) = self.memmap.index_of(part.start) else { continue };
-            if part.len() == SECTION_FRAMES {
-                self.memmap.describe_whole(index, whole_state(zone, giving));
-                self.set_movable(part);
-                self.described = part.end;
-            } else {
-                self.describe_part(part, index, zone, giving);
+    /// Writes down that the part of a section is memory of `zone`. Its pageblocks start as MOVABLE,
+    /// but for one that begins below present memory.
+    fn describe(&mut self, part: PfnRange, index: FrameIdx, zone: ZoneId, giving: Giving) {
+        if part.len() == SECTION_FRAMES {
+            match giving {
+                Giving::Free => self.memmap.describe_free(index, zone),
+                Giving::Reserved => self.memmap.describe_reserved(index, zone),
             }
+            self.described = part.end;
+        } else {
+            self.describe_part(part, index, zone, giving);
         }
     }
 
@@ -53,12 +52,8 @@ impl<'m> Describer<'m> {
             self.memmap.describe_absent(first);
             self.described = self.memmap.pfn_of(first) + SECTION_FRAMES;
         }
-        let state = match giving {
-            Giving::Free => FrameState::tail(zone),
-            Giving::Reserved => FrameState::reserved(zone),
-        };
         for index in frames(index, part.len()) {
-            self.memmap.frame(index).set_state(state);
+            self.memmap.frame(index).set_state(state(zone, giving));
         }
         for pageblock in parts(part, PAGEBLOCK_NR_PAGES) {
             if let Some(index) = whole_pageblock(self.memmap, pageblock) {
@@ -80,7 +75,8 @@ impl<'m> Describer<'m> {
     }
 }
 
-fn whole_state(zone: ZoneId, giving: Giving) -> FrameState {
+/// What described frames are.
+fn state(zone: ZoneId, giving: Giving) -> FrameState {
     match giving {
         // Not yet free: it becomes so when it is put on its list.
         Giving::Free => FrameState::tail(zone),
@@ -113,20 +109,38 @@ fn frames(index: FrameIdx, count: u64) -> impl Iterator<Item = FrameIdx> {
 }
 
 impl ZoneMut<'_> {
-    /// Frees a described range of `Giving::Free` in the largest aligned blocks, ascending, each to
-    /// the tail of its list, and counts it as managed (I6).
+    /// Takes present memory in: describes it, and frees what is to be free. Section by section, so
+    /// that a descriptor comes into the cache once. What is freed is managed from then on (I6).
+    pub(crate) fn give(&mut self, describer: &mut Describer<'_>, range: PfnRange, giving: Giving) {
+        for part in parts(range, SECTION_FRAMES) {
+            let Some(index) = self.memmap.index_of(part.start) else { continue };
+            describer.describe(part, index, self.shared.id, giving);
+            if giving == Giving::Free {
+                self.free_boot_part(part, index);
+            }
+        }
+        self.shared.present.add(range.len());
+        if giving == Giving::Free {
+            self.shared.managed.add(range.len());
+        }
+    }
+
+    /// Frees a described part of a section in the largest aligned blocks, ascending, each to the
+    /// tail of its list.
     #[doc(alias = "__free_pages_memory")]
-    pub(crate) fn free_boot_range(&mut self, range: PfnRange) {
-        let mut start = range.start;
-        while start < range.end {
-            let order = largest_order(start, range.end);
-            if let Some(index) = self.memmap.index_of(start) {
-                let migratetype = self.memmap.pageblock(index).migratetype();
-                self.free_one_page(FreeBlock::new(index), order, migratetype, FreeTo::Tail);
+    fn free_boot_part(&mut self, part: PfnRange, index: FrameIdx) {
+        let mut start = part.start;
+        let mut next = Some(index);
+        while let Some(index) = next.filter(|_| start < part.end) {
+            let (block, order) = (FreeBlock::new(index), largest_order(start, part.end));
+            let migratetype = self.memmap.pageblock(index).migratetype();
+            match order {
+                Order::MAX => self.free_largest(block, migratetype),
+                _ => self.free_one_page(block, order, migratetype, FreeTo::Tail),
             }
             start = start + order.nr_pages();
+            next = index.forward(1 << order.get());
         }
-        self.shared.managed.add(range.len());
     }
 
     /// Gives a reserved pageblock to a CMA area: its frames are free for movable requests.

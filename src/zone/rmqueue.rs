@@ -33,6 +33,23 @@ impl ZoneMut<'_> {
         flags: AllocFlags,
         high_atomic: HighAtomicUse,
     ) -> Option<Taken> {
+        let elsewhere_first = flags.contains(AllocFlags::HIGHATOMIC) || self.is_cma_first(flags);
+        if !elsewhere_first && let Some(block) = self.rmqueue_smallest(order, migratetype) {
+            return Some(self.taken((block, migratetype), order, None));
+        }
+        self.rmqueue_elsewhere(order, migratetype, flags, high_atomic)
+    }
+
+    /// Takes a block that does not simply come from the list of the request's type.
+    #[cold]
+    #[inline(never)]
+    fn rmqueue_elsewhere(
+        &mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+        high_atomic: HighAtomicUse,
+    ) -> Option<Taken> {
         let mut extfrag = None;
         let mut found = None;
         let reserve_first = high_atomic == HighAtomicUse::First && order > Order::ZERO;
@@ -45,9 +62,19 @@ impl ZoneMut<'_> {
         if found.is_none() && self.may_dip(order, flags) {
             found = self.take(order, MigrateType::HighAtomic);
         }
-        let (block, list_type) = found?;
+        Some(self.taken(found?, order, extfrag))
+    }
+
+    /// Counts a block that came from the list of that type, and marks it allocated.
+    #[inline]
+    fn taken(
+        &mut self,
+        (block, list_type): (FreeBlock, MigrateType),
+        order: Order,
+        extfrag: Option<Extfrag>,
+    ) -> Taken {
         self.shared.sub_free(list_type, order.nr_pages());
-        Some(Taken { index: self.set_allocated(block, order), extfrag })
+        Taken { index: self.set_allocated(block, order), extfrag }
     }
 
     /// Whether a request whose type has run out may have of the high-atomic reserve.
@@ -56,14 +83,13 @@ impl ZoneMut<'_> {
         high || flags.intersects(AllocFlags::OOM | AllocFlags::NON_BLOCK)
     }
 
-    #[inline]
+    #[inline(never)]
     fn take(&mut self, order: Order, migratetype: MigrateType) -> Option<(FreeBlock, MigrateType)> {
         self.rmqueue_smallest(order, migratetype).map(|block| (block, migratetype))
     }
 
     /// The block and the list that it came from.
     #[doc(alias = "__rmqueue")]
-    #[inline]
     fn rmqueue(
         &mut self,
         order: Order,
@@ -72,8 +98,7 @@ impl ZoneMut<'_> {
         extfrag: &mut Option<Extfrag>,
     ) -> Option<(FreeBlock, MigrateType)> {
         let cma = flags.contains(AllocFlags::CMA);
-        if cma
-            && self.mostly_cma()
+        if self.is_cma_first(flags)
             && let Some(found) = self.take(order, MigrateType::Cma)
         {
             return Some(found);
@@ -89,9 +114,11 @@ impl ZoneMut<'_> {
         self.take(order, migratetype)
     }
 
-    /// Whether more than half of the zone's free frames are CMA: movable requests then use CMA
-    /// first, to keep the two in balance.
-    fn mostly_cma(&self) -> bool {
-        self.shared.free_cma_pages() > self.shared.free_pages() / 2
+    /// Whether the request may use CMA and more than half of the zone's free frames are CMA: it
+    /// then uses CMA first, to keep the two in balance.
+    #[inline]
+    fn is_cma_first(&self, flags: AllocFlags) -> bool {
+        flags.contains(AllocFlags::CMA)
+            && self.shared.free_cma_pages() > self.shared.free_pages() / 2
     }
 }
