@@ -278,7 +278,7 @@ impl Book {
             .collect();
         for zone in self.sim.zones() {
             zone.for_each_free(|order, _, pfn| {
-                blocks.push((pfn.get(), pfn.get() + order.nr_pages()))
+                blocks.push((pfn.get(), pfn.get() + order.nr_pages()));
             });
         }
         blocks.sort_unstable();
