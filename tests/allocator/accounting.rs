@@ -2,8 +2,8 @@
 //! twice, none is lost, and the counters say so.
 
 use crate::raw;
-use page_alloc::boot::{MemoryKind, MemoryRegion, NodeRange, Reservation};
-use page_alloc::sim::{Contents, Sim, SimConfig, Tables};
+use page_alloc::boot::{InitError, MemoryKind, MemoryRegion, NodeRange, Reservation};
+use page_alloc::sim::{Contents, Sim, SimConfig, SimError, Tables};
 use page_alloc::{
     AllocError, Context, CpuId, FreeError, Gfp, MigrateType, Movability, NodeId, NodeMask, Order,
     Pages, Pfn, PhysAddr, ZoneLayout,
@@ -317,7 +317,13 @@ proptest! {
     /// Any calls in any order and context keep the book straight.
     #[test]
     fn the_book_is_straight(config in machine(), history in vec(step(), 1..120)) {
-        let sim = Sim::boot(config).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let sim = match Sim::boot(config) {
+            Ok(sim) => sim,
+            // Next to nothing is free at boot.
+            Err(SimError::Init(InitError::NoUsableMemory { .. })) => return Ok(()),
+            Err(SimError::Init(InitError::NoRoomForMetadata { .. })) => return Ok(()),
+            Err(other) => return Err(TestCaseError::fail(other.to_string())),
+        };
         let mut book = Book { sim, held: BTreeMap::new() };
         let run = history.iter().enumerate().try_for_each(|(index, step)| {
             let done = book.apply(step).and_then(|()| book.check());

@@ -1,7 +1,7 @@
 //! Two machines side by side: the model and the allocator, taken through the same steps.
 
 use crate::model::walk;
-use crate::model::zone::{Frame, TOP};
+use crate::model::zone::{CMA, Frame, MOVABLE, TOP};
 use crate::port::{
     Attempt, LETTERS, MachineSetup, MachineUnderTest, Outcome, PAGEBLOCK, Span, ZoneUnderTest,
     ZoneView,
@@ -79,7 +79,8 @@ pub struct Duel {
     tested: sim_machine::Machine,
     /// First frame and order.
     held: Vec<(u64, u32)>,
-    isolated: Vec<u64>,
+    /// Pageblock, and the type that it goes back to, for either side.
+    isolated: Vec<(u64, u8, MigrateType)>,
     expected: State,
     found: State,
 }
@@ -248,10 +249,15 @@ impl Duel {
             return Ok(());
         }
         let pfn = blocks[pick % blocks.len()];
-        let done = self.model.zone_of(pfn).isolate(pfn, 1);
-        let found = self.tested.sim.isolate_pageblock(Pfn::new(pfn), MigrateType::Movable);
+        let old = self.model.zone_of(pfn).pageblock_type(pfn);
+        let (wanted, tested) = match old {
+            CMA => (CMA, MigrateType::Cma),
+            _ => (MOVABLE, MigrateType::Movable),
+        };
+        let done = self.model.zone_of(pfn).isolate(pfn, wanted);
+        let found = self.tested.sim.isolate_pageblock(Pfn::new(pfn), tested);
         same("whether it was isolated", &done, &found.is_ok())?;
-        self.isolated.extend(done.then_some(pfn));
+        self.isolated.extend(done.then_some((pfn, wanted, tested)));
         Ok(())
     }
 
@@ -261,10 +267,10 @@ impl Duel {
             return;
         }
         let at = pick % self.isolated.len();
-        if !self.is_covered(self.isolated[at]) {
-            let pfn = self.isolated.remove(at);
-            self.model.zone_of(pfn).unisolate(pfn, 1);
-            let back = self.tested.sim.unisolate_pageblock(Pfn::new(pfn), MigrateType::Movable);
+        if !self.is_covered(self.isolated[at].0) {
+            let (pfn, wanted, tested) = self.isolated.remove(at);
+            self.model.zone_of(pfn).unisolate(pfn, wanted);
+            let back = self.tested.sim.unisolate_pageblock(Pfn::new(pfn), tested);
             back.expect("a pageblock of this machine");
         }
     }

@@ -61,7 +61,7 @@ fn one_node() -> MachineSetup {
         id: 0,
         memory: vec![(500, 570), (573, 660)],
         reserved: vec![(570, 574), (590, 591)],
-        movable: None,
+        ..Node::default()
     };
     let distances = vec![vec![10]];
     let plan = Plan { nodes: vec![node], distances, boost_factor: 15_000, ..Plan::default() };

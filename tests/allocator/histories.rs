@@ -54,16 +54,17 @@ fn without(range: Span, cuts: &[(u64, u64)]) -> Vec<Span> {
 }
 
 /// A node: the gap before it, its length, holes, reserved ranges, the section where its MOVABLE
-/// zone begins.
-type Shape = (u64, u64, Vec<(u64, u64)>, Vec<(u64, u64)>, Option<u64>);
+/// zone begins, CMA areas.
+type Shape = (u64, u64, Vec<(u64, u64)>, Vec<(u64, u64)>, Option<u64>, Vec<u64>);
 
 fn shape() -> impl Strategy<Value = Shape> {
     let gap = prop_oneof![3 => Just(0_u64), 1 => 0..600_u64];
-    (gap, length(), cuts(), cuts(), proptest::option::weighted(0.3, 1..8_u64))
+    let cma = prop_oneof![2 => Just(Vec::new()), 1 => vec(0..5_u64, 1..3)];
+    (gap, length(), cuts(), cuts(), proptest::option::weighted(0.3, 1..8_u64), cma)
 }
 
 /// The node that `shape` makes from frame `at` on.
-fn node(id: u32, at: u64, (gap, length, holes, reserved, movable): Shape) -> Node {
+fn node(id: u32, at: u64, (gap, length, holes, reserved, movable, cma): Shape) -> Node {
     let start = at + gap;
     let range = (start, start + length);
     let reserved = reserved.iter().map(|(at, len)| (start + at, start + at + len)).collect();
@@ -72,6 +73,7 @@ fn node(id: u32, at: u64, (gap, length, holes, reserved, movable): Shape) -> Nod
         memory: without(range, &holes),
         reserved,
         movable: movable.map(|section| section * 2 * PAGEBLOCK),
+        cma,
     }
 }
 

@@ -19,6 +19,9 @@ pub struct Node {
     pub reserved: Vec<Span>,
     /// Where the MOVABLE zone begins, if it is inside the highest zone.
     pub movable: Option<u64>,
+    /// Pageblocks that are CMA areas if they are free memory of one zone, by their places in the
+    /// node.
+    pub cma: Vec<u64>,
 }
 
 /// A machine as firmware shows it. The nodes do not interleave.
@@ -91,6 +94,7 @@ impl Plan {
         let reserved = ranges(span, |pfn| has(&node.memory, pfn) && has(&node.reserved, pfn));
         let zone = Setup {
             span,
+            cma: self.cma(node, kind),
             present,
             reserved,
             boost_factor: self.boost_factor,
@@ -99,6 +103,20 @@ impl Plan {
         };
         let setup = ZoneSetup { id: (node.id, kind), zone, ..ZoneSetup::default() };
         (!setup.zone.present.is_empty()).then_some(setup)
+    }
+
+    /// The CMA areas in a zone of a node, a pageblock each.
+    fn cma(&self, node: &Node, kind: usize) -> Vec<Span> {
+        let first = node.span().0.next_multiple_of(PAGEBLOCK);
+        let free = |pfn| has(&node.memory, pfn) && !has(&node.reserved, pfn);
+        let mut picks = node.cma.clone();
+        picks.sort_unstable();
+        picks.dedup();
+        let blocks = picks.into_iter().map(|pick| first + pick * PAGEBLOCK);
+        blocks
+            .map(|start| (start, start + PAGEBLOCK))
+            .filter(|block| (block.0..block.1).all(|pfn| free(pfn) && self.kind(node, pfn) == kind))
+            .collect()
     }
 
     /// The machine as boot should leave it.

@@ -56,7 +56,8 @@ impl Owners {
 
     fn change(&self, pages: &Pages, from: u32, to: u32) {
         for pfn in pages.range().start.get()..pages.range().end.get() {
-            let before = self.0[usize::try_from(pfn).unwrap()].swap(to, Ordering::Relaxed);
+            let owner = &self.0[usize::try_from(pfn).expect("few frames")];
+            let before = owner.swap(to, Ordering::Relaxed);
             assert_eq!(before, from, "frame {pfn}");
         }
     }

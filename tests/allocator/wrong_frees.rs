@@ -16,7 +16,7 @@ fn machine() -> Sim {
             id: 0,
             memory: vec![(16, 1500), (1600, 3000)],
             reserved: vec![(700, 710)],
-            movable: None,
+            ..Node::default()
         },
         Node { id: 1, memory: vec![(4096, 6144)], ..Node::default() },
     ];

@@ -75,13 +75,15 @@ pub fn config(setup: &MachineSetup) -> SimConfig {
         MemoryRegion::new(base, length, MemoryKind::Usable)
     };
     let mut config = SimConfig::new(setup.memory.iter().map(usable).collect());
-    let reserved = setup.zones.iter().flat_map(|zone| zone.zone.reserved.iter().copied());
-    config.reservations = reserved
-        .map(|span| {
+    let spans = |of: fn(&Setup) -> &Vec<Span>| {
+        let spans = setup.zones.iter().flat_map(move |zone| of(&zone.zone).iter());
+        spans.map(|&span| {
             let (base, length) = bytes(span);
-            Reservation::new("reserved", base, length)
+            Reservation::new("of a test", base, length)
         })
-        .collect();
+    };
+    config.reservations = spans(|zone| &zone.reserved).collect();
+    config.cma = spans(|zone| &zone.cma).collect();
     let range = |&(node, span): &(u32, Span)| {
         let (base, length) = bytes(span);
         NodeRange::new(node_id(node), base, length)
