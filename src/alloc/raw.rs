@@ -14,7 +14,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// frees what is free. Tells what was done and what had to be ignored.
     ///
     /// The work is proportional to the number of largest blocks (4 MiB with 4 KiB pages), and to the
-    /// square of the number of entries of the map. Uses up to 9 KiB of stack when optimised.
+    /// square of the number of entries of the map. Uses up to 10 KiB of stack when optimised.
     ///
     /// ```
     /// use page_alloc::boot::{BootInfo, InitError, MemoryKind, MemoryRegion};

@@ -142,6 +142,7 @@ impl Plan {
             memory,
             distances: self.distances.clone(),
             fallback: fallback.collect(),
+            borders: Some([self.dma_end, self.dma_end.max(self.dma32_end)]),
             zones,
         }
     }

@@ -6,7 +6,7 @@
 
 use crate::port::{
     Attempt, BootMachine, Counters, KINDS, MachineSetup, MachineUnderTest, Outcome, Setup, Span,
-    ZoneId, ZoneSetup, ZoneView,
+    ZoneId, ZoneView,
 };
 use crate::raw_zone::{flags_of, number_of};
 use page_alloc::boot::{MemoryKind, MemoryRegion, Movable, NodeRange, Options, Reservation};
@@ -102,15 +102,14 @@ pub fn config(setup: &MachineSetup) -> SimConfig {
 }
 
 fn layout(setup: &MachineSetup) -> ZoneLayout {
-    // A MOVABLE zone is cut out of the highest kind: that one reaches to the end of memory.
-    let highest = setup.zones.iter().map(|zone| zone.id.1).filter(|kind| *kind < 3).max();
-    let end = |kind| {
-        let of = |zone: &&ZoneSetup| zone.id.1 == kind || Some(kind) == highest;
-        let ends = setup.zones.iter().filter(of).map(|zone| zone.zone.span.1);
-        ends.max().map(|end| Pfn::new(end).start_address(SHIFT))
-    };
-    let dma = end(0).unwrap_or(PhysAddr::new(0));
-    ZoneLayout::new(Some(dma), Some(end(1).unwrap_or(dma)), None)
+    let ends = setup.borders.unwrap_or_else(|| {
+        let of = |kind| setup.zones.iter().filter(move |zone| zone.id.1 == kind);
+        let end = |kind| of(kind).map(|zone| zone.zone.span.1).max();
+        let dma = end(0).unwrap_or(0);
+        [dma, end(1).unwrap_or(dma)]
+    });
+    let [dma, dma32] = ends.map(|end| Some(Pfn::new(end).start_address(SHIFT)));
+    ZoneLayout::new(dma, dma32, None)
 }
 
 fn options(setup: &MachineSetup) -> Options<'static> {
@@ -228,7 +227,7 @@ pub fn check_zonelists(setup: &MachineSetup) {
 
 /// The zones of all frames that a node's requests can get, in the order in which they are used up.
 fn zonelist(sim: &Sim, node: NodeId, gfp: Gfp) -> Vec<ZoneId> {
-    let flags = AllocFlags::NO_WATERMARKS;
+    let flags = AllocFlags::NO_WATERMARKS | AllocFlags::CMA;
     let mut zones = Vec::new();
     while let Ok(pages) = sim.get_page_from_freelist(gfp, Order::ZERO, node, None, flags) {
         zones.push(zone_of(sim, pages.pfn()));

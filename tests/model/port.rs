@@ -103,6 +103,8 @@ pub struct MachineSetup {
     pub zones: Vec<ZoneSetup>,
     /// The zonelist of each node.
     pub fallback: Vec<Vec<ZoneId>>,
+    /// One past the last frame of DMA and of DMA32, perhaps in a hole; `None`: where the zones end.
+    pub borders: Option<[u64; 2]>,
 }
 
 /// One attempt to allocate from the zonelist of a node.
