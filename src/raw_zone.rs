@@ -70,6 +70,8 @@ pub enum RawZoneError {
     Outside(PfnRange),
     /// A CMA area that is not made of whole pageblocks, or is reserved.
     NotPageblocks(PfnRange),
+    /// Watermarks that do not ascend from min over low to high.
+    WatermarksOutOfOrder(Watermarks),
     /// More frames than 32-bit indices can name.
     TooManyFrames,
     /// The memory for the tables is too small; the bytes needed.
@@ -83,6 +85,9 @@ impl fmt::Display for RawZoneError {
             Self::NotAscending(range) => write!(f, "{range} is empty or out of order"),
             Self::Outside(range) => write!(f, "{range} is outside the zone's memory"),
             Self::NotPageblocks(range) => write!(f, "{range} can't be a CMA area"),
+            Self::WatermarksOutOfOrder(Watermarks { min, low, high, .. }) => {
+                write!(f, "the watermarks {min}, {low} and {high} do not ascend")
+            }
             Self::TooManyFrames => f.write_str("more frames than can be named"),
             Self::NoRoom(bytes) => write!(f, "the tables need {bytes} bytes"),
         }
@@ -373,6 +378,10 @@ fn check(config: &RawZoneConfig<'_>) -> Result<(), RawZoneError> {
     };
     if let Some(area) = config.cma.iter().find(odd) {
         return Err(RawZoneError::NotPageblocks(*area));
+    }
+    let Watermarks { min, low, high, .. } = config.watermarks;
+    if !(min <= low && low <= high) {
+        return Err(RawZoneError::WatermarksOutOfOrder(config.watermarks));
     }
     if config.present.is_empty() { Err(RawZoneError::Empty) } else { Ok(()) }
 }

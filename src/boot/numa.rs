@@ -3,7 +3,7 @@
 use crate::boot::InitError;
 use crate::boot::memory_map::Bytes;
 use crate::boot::srat::{Affinity, Slit, Srat};
-use crate::{CpuId, MAX_NUMNODES, NodeId, NodeMask, PhysAddr};
+use crate::{CpuId, MAX_NUMNODES, NodeId, PhysAddr};
 use core::fmt;
 
 /// The distance of a node to itself. Distances are relative to it: 20 is twice as slow.
@@ -103,7 +103,8 @@ pub enum Numa<'a> {
         srat: &'a [u8],
         /// The SLIT; without it, nodes are 20 from each other.
         slit: Option<&'a [u8]>,
-        /// The local APIC id of each CPU, by [`CpuId`].
+        /// The local APIC id of each CPU, by [`CpuId`]. CPUs that the SRAT leaves out are put on the
+        /// nodes with memory, in turn by CPU number, as Linux does.
         cpu_apic_ids: &'a [u32],
     },
 }
@@ -198,12 +199,13 @@ impl<'a> Acpi<'a> {
         })
     }
 
-    fn cpu_node(&self, cpu: CpuId) -> Option<NodeId> {
+    /// The node of a CPU: `None` if it has no APIC id, `Some(None)` if the SRAT leaves that out.
+    fn cpu_node(&self, cpu: CpuId) -> Option<Option<NodeId>> {
         let wanted = *self.cpu_apic_ids.get(cpu.index())?;
-        self.srat.affinities().find_map(|affinity| match affinity {
+        Some(self.srat.affinities().find_map(|affinity| match affinity {
             Affinity::Cpu { domain, apic_id } if apic_id == wanted => self.domains.node(domain),
             _ => None,
-        })
+        }))
     }
 
     fn distance(&self, from: NodeId, to: NodeId) -> Option<u8> {
@@ -229,7 +231,7 @@ impl NodeOf {
 }
 
 /// What is known of nodes, checked: no two nodes claim the same byte, distances are legal, and
-/// every CPU has a node.
+/// every CPU has a node or an APIC id.
 #[derive(Clone, Debug)]
 pub(crate) struct NumaMap<'a> {
     ranges: &'a [NodeRange],
@@ -303,22 +305,22 @@ impl<'a> NumaMap<'a> {
         NodeOf::Guessed(below.or(lowest).map_or(NodeId::ZERO, |(_, node)| node))
     }
 
-    pub(crate) fn cpu_node(&self, cpu: CpuId) -> Result<NodeId, InitError> {
+    /// The node that a CPU is said to be on, `None` if the SRAT leaves it out.
+    pub(crate) fn cpu_node(&self, cpu: CpuId) -> Result<Option<NodeId>, InitError> {
         let known = cpu.index() < usize::try_from(self.nr_cpus).unwrap_or(usize::MAX);
-        let node = match &self.acpi {
-            _ if self.flat => Some(NodeId::ZERO),
+        let said = match &self.acpi {
+            _ if self.flat => Some(Some(NodeId::ZERO)),
             Some(acpi) => acpi.cpu_node(cpu),
-            None => self.cpus.get(cpu.index()).copied(),
+            None => self.cpus.get(cpu.index()).copied().map(Some),
         };
-        node.filter(|_| known).ok_or(InitError::CpuWithoutNode(cpu))
+        said.filter(|_| known).ok_or(InitError::CpuWithoutNode(cpu))
     }
 
-    /// The nodes that have CPUs.
-    pub(crate) fn nodes_with_cpus(&self) -> NodeMask {
-        if self.flat {
-            return NodeMask::EMPTY.with(NodeId::ZERO);
-        }
-        self.cpus().filter_map(|cpu| self.cpu_node(cpu).ok()).collect()
+    /// The CPUs, each with the node that it is said to be on.
+    pub(crate) fn cpu_nodes(&self) -> impl Iterator<Item = (CpuId, Option<NodeId>)> {
+        // Of a flat machine, the boot CPU speaks for all.
+        let cpus = self.cpus().take(if self.flat { 1 } else { usize::MAX });
+        cpus.filter_map(|cpu| Some((cpu, self.cpu_node(cpu).ok()?)))
     }
 
     pub(crate) fn distance(&self, from: NodeId, to: NodeId) -> u8 {

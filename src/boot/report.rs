@@ -5,7 +5,7 @@ use crate::boot::memory_map::ADDRESS_LIMIT;
 use crate::boot::numa::NodeOf;
 use crate::boot::sweep::{Firmware, Piece};
 use crate::boot::{MemoryKind, MemoryRegion, NodeRange, RunState};
-use crate::{Mobility, NodeMask, Pfn, PfnRange};
+use crate::{CpuId, Mobility, NodeMask, Pfn, PfnRange};
 use core::fmt;
 
 /// How much of something was found, and where first.
@@ -74,6 +74,8 @@ pub struct Dropped {
     pub numa_without_memory: Tally<NodeRange>,
     /// NUMA ranges that go past 2^64. They count for nothing.
     pub numa_wrapping: Tally<NodeRange>,
+    /// CPUs that the SRAT leaves out. They were given nodes in turn.
+    pub cpus_without_node: Tally<CpuId>,
 }
 
 impl Dropped {
@@ -84,6 +86,9 @@ impl Dropped {
         }
         for range in firmware.numa.ranges() {
             dropped.add_node_range(firmware, range);
+        }
+        for (cpu, _) in firmware.numa.cpu_nodes().filter(|(_, said)| said.is_none()) {
+            dropped.cpus_without_node.add(1, cpu);
         }
         for piece in firmware.pieces(firmware.frames) {
             dropped.add_piece(firmware, piece);
@@ -152,7 +157,8 @@ impl fmt::Display for Dropped {
         line(f, self.rounded_away, "bytes lost to rounding")?;
         line(f, self.outside_numa, "bytes in no NUMA range")?;
         line(f, self.numa_without_memory, "NUMA ranges without memory")?;
-        line(f, self.numa_wrapping, "NUMA ranges that go past 2^64")
+        line(f, self.numa_wrapping, "NUMA ranges that go past 2^64")?;
+        line(f, self.cpus_without_node, "CPUs that the SRAT leaves out")
     }
 }
 

@@ -197,7 +197,8 @@ impl<'a> Survey<'a> {
     /// The nodes that have CPUs.
     #[must_use]
     pub fn nodes_with_cpus(&self) -> NodeMask {
-        self.firmware.numa.nodes_with_cpus()
+        let cpus = self.firmware.numa.cpu_nodes();
+        cpus.map(|(cpu, said)| said.unwrap_or_else(|| self.node_in_turn(cpu))).collect()
     }
 
     /// The nodes that have CPUs or memory. Others may be named, by a NUMA range without memory or a
@@ -227,13 +228,22 @@ impl<'a> Survey<'a> {
         runs.map(|run| run.range.len()).sum()
     }
 
-    /// The node of a CPU.
+    /// The node of a CPU. One that the SRAT leaves out gets a node with memory, in turn by its
+    /// number.
     ///
     /// # Errors
     ///
     /// [`InitError::CpuWithoutNode`] if there is no such CPU.
+    #[doc(alias = "numa_init_array")]
     pub fn cpu_node(&self, cpu: CpuId) -> Result<NodeId, InitError> {
-        self.firmware.numa.cpu_node(cpu)
+        let said = self.firmware.numa.cpu_node(cpu)?;
+        Ok(said.unwrap_or_else(|| self.node_in_turn(cpu)))
+    }
+
+    fn node_in_turn(&self, cpu: CpuId) -> NodeId {
+        let nodes = self.nodes_with_memory();
+        let turn = cpu.index() % nodes.iter().count().max(1);
+        nodes.iter().nth(turn).unwrap_or_default()
     }
 
     /// How far node `to` is from node `from`: 10 for the node itself, 20 if nothing is known.

@@ -5,7 +5,6 @@ use super::frame::{Frame, Link};
 use super::index::FrameIdx;
 use super::section::SECTION_SHIFT;
 use core::fmt;
-use core::ptr::NonNull;
 use intrusive_collections::linked_list::LinkedListOps;
 use intrusive_collections::{Adapter, LinkOps, LinkedList, PointerOps};
 
@@ -20,7 +19,7 @@ pub(crate) type FrameList = LinkedList<FrameLinks>;
 /// memmap outlives the lists over it.
 #[derive(Clone, Copy)]
 pub(crate) struct FrameLinks {
-    base: NonNull<Frame>,
+    base: *mut Frame,
 }
 
 // SAFETY: an address may go anywhere; what it leads to may be shared (invariant of `Frame`).
@@ -30,19 +29,19 @@ unsafe impl Sync for FrameLinks {}
 
 impl FrameLinks {
     /// `base` is where the descriptor of index 0 would be; the caller keeps the invariant.
-    pub(super) fn new(base: NonNull<Frame>) -> Self {
+    pub(super) fn new(base: *mut Frame) -> Self {
         Self { base }
     }
 
     #[inline]
     pub(super) fn pointer(&self, index: FrameIdx) -> *const Frame {
-        self.base.as_ptr().wrapping_add(index.get() as usize)
+        self.base.wrapping_add(index.get() as usize)
     }
 
     /// The address of where the descriptor of index 0 would be.
     #[inline]
     pub(super) fn base_address(&self) -> usize {
-        self.base.addr().get()
+        self.base.addr()
     }
 
     #[inline]
@@ -143,7 +142,7 @@ impl FrameLinks {
     /// The index of the frame whose descriptor `value` points to.
     #[inline]
     pub(crate) fn index_of(&self, value: *const Frame) -> FrameIdx {
-        let bytes = value.addr().wrapping_sub(self.base.addr().get());
+        let bytes = value.addr().wrapping_sub(self.base.addr());
         #[expect(clippy::cast_possible_truncation, reason = "the memmap has below 2^32 frames")]
         let word = (bytes / size_of::<Frame>()) as u32;
         // SAFETY: `value` came from `pointer` of a `FrameIdx`, which is not 0 (I1).

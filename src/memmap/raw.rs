@@ -187,8 +187,7 @@ impl Memmap {
     ) -> Result<Self, ArenaFull> {
         let len = |entries: u64| usize::try_from(entries).map_err(|_| ArenaFull(usize::MAX));
         let frames = arena.cut::<Frame>(len(plan.nr_frames())?)?;
-        let base = frames.as_ptr().wrapping_sub(1 << SECTION_SHIFT);
-        let links = FrameLinks::new(NonNull::new(base).ok_or(ArenaFull(usize::MAX))?);
+        let links = FrameLinks::new(frames.as_ptr().wrapping_sub(1 << SECTION_SHIFT));
         let mut numbers = ranges.scan(SectionCount::default(), |seen, range| Some(seen.add(range)));
         let mut current = 0..0;
         let sections = arena.table(plan.sections + 1, |i| {

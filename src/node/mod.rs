@@ -5,7 +5,8 @@ pub mod topology;
 mod zonelist;
 
 pub(crate) use machine::Machine;
-pub(crate) use zonelist::{Zonelist, ZonelistKind, allowed, first_zones_zonelist};
+pub use zonelist::ZonelistKind;
+pub(crate) use zonelist::{Zonelist, allowed, first_zones_zonelist};
 
 use crate::NodeId;
 use crate::zone_id::ZoneId;

@@ -6,10 +6,12 @@ use crate::{NodeMask, ZoneType};
 
 /// Which of a node's two lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ZonelistKind {
+pub enum ZonelistKind {
     /// The nodes by distance, starting with the node itself.
+    #[doc(alias = "ZONELIST_FALLBACK")]
     Fallback,
-    /// The node alone.
+    /// The node alone, for [`Gfp::THISNODE`](crate::Gfp::THISNODE).
+    #[doc(alias = "ZONELIST_NOFALLBACK")]
     NoFallback,
 }
 

@@ -37,6 +37,12 @@ impl<P> Clone for ZoneRef<'_, P> {
 
 impl<P> Copy for ZoneRef<'_, P> {}
 
+impl<'a, P> ZoneRef<'a, P> {
+    pub(super) fn new(zone: &'a Zone, machine: &'a Machine, platform: &'a P) -> Self {
+        Self { zone, machine, platform }
+    }
+}
+
 /// The zones of an allocator, to be walked as often as wanted.
 pub(super) struct ZoneRefs<'a, P> {
     machine: Option<&'a Machine>,

@@ -87,16 +87,29 @@ fn old_tables_have_short_domains() {
     }
 }
 
-/// A CPU whose APIC id the SRAT does not have, and one without an APIC id, are refused by number.
+/// A CPU without an APIC id is refused by number.
 #[test]
-fn a_cpu_needs_a_node() {
+fn a_cpu_needs_an_apic_id() {
     let srat = two_nodes();
-    let unknown = Survey::new(&info(&srat, None, &[0, 5]), 12).unwrap_err();
-    assert_eq!(unknown, InitError::CpuWithoutNode(CpuId::new(1)));
     let missing = Survey::new(&info(&srat, None, &[0]).nr_cpus(2), 12).unwrap_err();
     assert_eq!(missing, InitError::CpuWithoutNode(CpuId::new(1)));
     let survey = Survey::new(&info(&srat, None, &[0]), 12).unwrap();
     assert_eq!(survey.cpu_node(CpuId::new(1)), Err(InitError::CpuWithoutNode(CpuId::new(1))));
+}
+
+/// CPUs that the SRAT leaves out are spread over the nodes with memory by their own numbers, as
+/// Linux's `numa_init_array` does, and told of.
+#[test]
+fn cpus_that_the_srat_leaves_out() {
+    let srat = two_nodes();
+    let survey = Survey::new(&info(&srat, None, &[0, 77, 78, 79]), 12).unwrap();
+    let nodes = [0, 1, 2, 3].map(|cpu| survey.cpu_node(CpuId::new(cpu)).unwrap().index());
+    assert_eq!(nodes, [0, 1, 0, 1]);
+    assert_eq!(survey.nodes_with_cpus(), NodeMask::from_bits(0b11));
+    let left_out = survey.dropped().cpus_without_node;
+    assert_eq!((left_out.count, left_out.first), (3, Some(CpuId::new(1))));
+    let text = survey.dropped().to_string();
+    assert!(text.ends_with("3 CPUs that the SRAT leaves out: 1\n"), "{text}");
 }
 
 /// Damage is refused with its place.
