@@ -131,7 +131,7 @@ pub use order::{
     MAX_ORDER, Order, OrderTooLarge, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER,
 };
 pub use pfn::{Pfn, PfnRange, PhysAddr};
-pub use platform::{IrqFlags, Platform};
+pub use platform::{IrqFlags, PcpExclusion, PinFlags, Platform};
 pub use raw_zone::{RawZone, RawZoneConfig, RawZoneError};
 pub use reclaim::{Context, KswapdWake, NoReclaim, NodeReclaimed, Reclaim};
 pub use trace::{Extfrag, NoTrace, Trace};

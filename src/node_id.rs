@@ -59,6 +59,12 @@ impl CpuId {
 
     /// The number.
     #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The number, as an index of a table.
+    #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
     }

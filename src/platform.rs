@@ -6,6 +6,26 @@ use crate::{CpuId, PhysAddr};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IrqFlags(pub usize);
 
+/// The state before [`Platform::pin`]; opaque to the allocator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PinFlags(pub usize);
+
+/// How a CPU's lists of free frames are kept from others.
+///
+/// In each case an interrupt handler that finds the lists of its CPU in use goes to the zone, so
+/// that handlers may allocate and free at any time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PcpExclusion {
+    /// By an atomic swap for each operation. Asks nothing of the port.
+    #[default]
+    Swap,
+    /// By plain loads and stores, without a locked instruction. Needs
+    /// [`Platform::barrier_on`], for the few times when another CPU drains the lists.
+    Busy,
+    /// By plain loads and stores: there is only one CPU.
+    SingleCpu,
+}
+
 /// What the allocator needs of the machine. Three methods are enough for one CPU.
 ///
 /// # Safety
@@ -17,6 +37,13 @@ pub struct IrqFlags(pub usize);
 ///   another CPU. The calls nest. Each is a barrier for the compiler: no access to memory is moved
 ///   across it (`asm!` without `nomem` is one).
 /// - [`cpu_id`](Self::cpu_id) gives CPUs that run at the same time different numbers.
+/// - Between [`pin`](Self::pin) and the matching [`unpin`](Self::unpin) the code is not moved to
+///   another CPU, [`cpu_id`](Self::cpu_id) is that CPU's, and nothing else runs on it but interrupt
+///   handlers, which end before the code goes on. The calls nest, and are barriers for the compiler.
+/// - [`pcp_exclusion`](Self::pcp_exclusion) is the same at every call. With
+///   [`PcpExclusion::Busy`], when [`barrier_on`](Self::barrier_on) returns, the CPU has passed a full
+///   memory barrier since the call. With [`PcpExclusion::SingleCpu`], only one CPU ever uses the
+///   allocator.
 /// - [`phys_to_virt`](Self::phys_to_virt) of an address in memory that was handed to
 ///   [`init`](crate::PageAllocator::init), HIGHMEM excepted, is a valid pointer to that memory, for
 ///   reading and writing, the same at every call, contiguous where the memory is, and no two
@@ -69,6 +96,52 @@ pub unsafe trait Platform {
     #[doc(alias = "smp_processor_id")]
     fn cpu_id(&self) -> CpuId {
         CpuId::BOOT
+    }
+
+    /// Keeps the code on its CPU and other tasks off it: turns preemption off. Called on the hot path
+    /// of allocation and freeing: a kernel that never takes the CPU from code in the kernel does
+    /// nothing here. The default turns interrupts off.
+    #[doc(alias = "preempt_disable")]
+    #[inline]
+    fn pin(&self) -> PinFlags {
+        PinFlags(self.irq_save().0)
+    }
+
+    /// Ends what [`pin`](Self::pin) began.
+    ///
+    /// # Safety
+    ///
+    /// `flags` comes from the latest [`pin`](Self::pin) on this CPU that was not ended yet.
+    #[doc(alias = "preempt_enable")]
+    #[inline]
+    unsafe fn unpin(&self, flags: PinFlags) {
+        // SAFETY: the default `pin` is `irq_save`, and the caller keeps the order.
+        unsafe { self.irq_restore(IrqFlags(flags.0)) }
+    }
+
+    /// How the lists of a CPU are kept from other CPUs.
+    #[inline]
+    fn pcp_exclusion(&self) -> PcpExclusion {
+        PcpExclusion::Swap
+    }
+
+    /// Makes another CPU pass a full memory barrier, whatever it is doing, and returns when it has:
+    /// an interrupt to that CPU and its answer, or `membarrier`. An idle or offline CPU need not be
+    /// woken if it passes a barrier before it goes on. Called with interrupts as the caller of a
+    /// drain had them, only with [`PcpExclusion::Busy`].
+    ///
+    /// # Panics
+    ///
+    /// The default does: a port that says [`PcpExclusion::Busy`] has one of its own.
+    #[doc(alias = "smp_call_function_single")]
+    fn barrier_on(&self, cpu: CpuId) {
+        panic!("the port has no barrier for CPU {cpu}");
+    }
+
+    /// Called while one CPU waits for another: a hint to the processor, or other work.
+    #[doc(alias = "cpu_relax")]
+    fn relax(&self) {
+        core::hint::spin_loop();
     }
 
     /// Fills `bytes` bytes at `start` with zeroes. Called without locks held, for whole frames that

@@ -11,7 +11,7 @@ use crate::verify::{self, Violation};
 use crate::zone::watermark::ZoneSnapshot;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::{
-    Describer, Fallback, Force, FreeAreas, Giving, HighAtomicUse, IsolateError, ZoneMut,
+    Describer, Fallback, Force, FreeAreas, Giving, HighAtomicUse, IsolateError, PcpSlot, ZoneMut,
     ZoneShared, find_token, split_allocated,
 };
 use crate::zone_id::ZoneId;
@@ -148,7 +148,7 @@ impl<'m> RawZone<'m> {
         };
         let id = ZoneId::new(NodeId::ZERO, ZoneType::Normal);
         let mut zone = Self {
-            shared: ZoneShared::new(id, config.span),
+            shared: ZoneShared::new(id, config.span, PcpSlot(None)),
             areas: FreeAreas::new(&memmap),
             memmap,
         };

@@ -10,7 +10,10 @@ use crate::trace::Trace;
 use crate::zone::watermark::{ZoneView, zone_watermark_fast, zone_watermark_ok};
 use crate::zone::{HighAtomicUse, Taken, Zone, ZoneMut};
 use crate::zone_id::ZoneId;
-use crate::{AllocFlags, Gfp, NodeId, Order, PAGE_ALLOC_COSTLY_ORDER, Pages};
+use crate::{
+    AllocFlags, Gfp, MIGRATE_PCPTYPES, MigrateType, NodeId, Order, PAGE_ALLOC_COSTLY_ORDER, Pages,
+    ZoneType,
+};
 
 /// How a walk over the zonelist ended.
 enum Walk {
@@ -31,7 +34,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if !keeps_watermark(request, attempt, zone) {
             return None;
         }
-        self.rmqueue(request, attempt, zone)
+        self.rmqueue_of(request, attempt, zone)
     }
 
     /// One attempt with these flags: from the first zone of the zonelist that may serve the request
@@ -66,14 +69,14 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             if !self.may_take(request, attempt, zone) {
                 continue;
             }
-            if let Some(pages) = self.rmqueue(request, attempt, zone) {
+            if let Some(pages) = self.rmqueue_of(request, attempt, zone) {
                 return Walk::Found(pages);
             }
         }
         Walk::Nothing
     }
 
-    fn cpuset_allows(&self, attempt: &Attempt, zone: ZoneId) -> bool {
+    pub(super) fn cpuset_allows(&self, attempt: &Attempt, zone: ZoneId) -> bool {
         !attempt.flags.contains(AllocFlags::CPUSET)
             || !self.reclaim.cpusets_enabled()
             || self.reclaim.cpuset_node_allowed(zone.node(), attempt.gfp)
@@ -118,17 +121,71 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             )
     }
 
-    /// Takes a block from a zone's lists.
+    /// Takes a block from one zone, whatever its watermarks: from the running CPU's lists where the
+    /// order has them, else from the zone. For kernels with a policy of their own, and for tests of
+    /// this one's. `None`: there is no such zone, it has no such block, or `migratetype` is not one
+    /// that requests have (UNMOVABLE, MOVABLE, RECLAIMABLE).
+    ///
+    /// Does not sleep; may be called in an interrupt.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{AllocFlags, MigrateType, NodeId, Order, ZoneType};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let (node, dma, order) = (NodeId::ZERO, ZoneType::Dma, Order::O2);
+    /// let taken = sim.rmqueue(node, dma, order, MigrateType::Unmovable, AllocFlags::empty());
+    /// let block = taken.unwrap();
+    /// assert!(block.range().end.get() <= 0x1000); // below 16 MiB
+    /// sim.free_pages(block)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rmqueue(
+        &self,
+        node: NodeId,
+        zone: ZoneType,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+    ) -> Option<Pages> {
+        if migratetype.index() >= MIGRATE_PCPTYPES {
+            return None;
+        }
+        let (machine, zone) = self.tuned_zone(node, zone).ok()?;
+        let request = Request::of_zone(machine, zone, order, migratetype);
+        let preferred = zone.shared.id;
+        let (gfp, dirty) = (Gfp::empty(), Dirty::Ignore);
+        let attempt = Attempt { gfp, flags, nodemask: None, preferred, dirty };
+        self.rmqueue_of(&request, &attempt, zone)
+    }
+
+    /// Takes a block from the running CPU's lists of the zone, or from the zone itself.
     #[inline]
-    fn rmqueue(&self, request: &Request<'_>, attempt: &Attempt, zone: &Zone) -> Option<Pages> {
-        let (order, flags) = (request.order, attempt.flags);
-        let high_atomic = match order > PAGE_ALLOC_COSTLY_ORDER {
+    fn rmqueue_of(&self, request: &Request<'_>, attempt: &Attempt, zone: &Zone) -> Option<Pages> {
+        let index = match self.rmqueue_pcplist(request, attempt, zone) {
+            Some(index) => Some(index),
+            None => self.rmqueue_buddy(request, attempt, zone),
+        };
+        if attempt.flags.contains(AllocFlags::KSWAPD) && zone.shared.take_boosted() {
+            self.wake_kswapd_of_boosted(zone);
+        }
+        Some(self.prepare_new(request, attempt, zone, index?))
+    }
+
+    /// Takes a block from a zone's lists.
+    fn rmqueue_buddy(
+        &self,
+        request: &Request<'_>,
+        attempt: &Attempt,
+        zone: &Zone,
+    ) -> Option<FrameIdx> {
+        let (order, flags, machine) = (request.order, attempt.flags, request.machine);
+        let high_atomic = match order > PAGE_ALLOC_COSTLY_ORDER || machine.pcps.takes(order) {
             true => HighAtomicUse::First,
             false => HighAtomicUse::Last,
         };
         let irq = IrqGuard::new(&self.platform);
-        let here = request.machine.cpu_to_node(self.platform.cpu_id());
-        let taken = zone.with(&request.machine.memmap, &irq, |zone| {
+        let here = machine.cpu_to_node(self.platform.cpu_id());
+        let taken = zone.with(&machine.memmap, &irq, |zone| {
             let taken = zone.rmqueue_buddy(order, request.migratetype, flags, high_atomic);
             if taken.is_some() {
                 zone.shared.count_hit(attempt.preferred.node(), here);
@@ -136,15 +193,13 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             taken
         });
         drop(irq);
-        if flags.contains(AllocFlags::KSWAPD) && zone.shared.take_boosted() {
-            self.wake_kswapd_of_boosted(zone);
-        }
         let Taken { index, extfrag } = taken?;
-        self.count_foreign(request, attempt, zone);
         if let Some(event) = extfrag {
             self.trace.mm_page_alloc_extfrag(event);
         }
-        Some(self.prepare_new(request, attempt, zone, index))
+        let pfn = machine.memmap.pfn_of(index);
+        self.trace.mm_page_alloc_zone_locked(pfn, order, request.migratetype);
+        Some(index)
     }
 
     /// The boost of this zone's watermarks rose: kswapd is to free as much.
@@ -175,7 +230,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// last reserves, its pageblock reserved if it is a high-atomic one.
     #[doc(alias = "prep_new_page")]
     #[inline]
-    fn prepare_new(
+    pub(super) fn prepare_new(
         &self,
         request: &Request<'_>,
         attempt: &Attempt,
@@ -184,7 +239,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ) -> Pages {
         let memmap = &request.machine.memmap;
         let pages = memmap.token(index, request.order);
-        self.trace.mm_page_alloc_zone_locked(pages.pfn(), request.order, request.migratetype);
+        self.count_foreign(request, attempt, zone);
         if attempt.flags.contains(AllocFlags::NO_WATERMARKS) {
             let frame = memmap.frame(index);
             frame.set_state(frame.state().with_pfmemalloc());

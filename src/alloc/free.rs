@@ -90,6 +90,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ) -> Result<(), FreeError> {
         let state = machine.memmap.frame(index).state();
         let zone = machine.zone(state.zone()).ok_or(FreeError::Foreign(pages.pfn()))?;
+        if self.free_to_pcplist(machine, zone, index, pages.order()) {
+            return Ok(());
+        }
         let irq = IrqGuard::new(&self.platform);
         zone.with(&machine.memmap, &irq, |zone| free_one_block(zone, index, pages))
     }

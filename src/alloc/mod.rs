@@ -1,5 +1,7 @@
 //! Allocation and freeing: from a caller's request to frames, and back.
 
+mod bulk;
+mod drain;
 mod entry;
 mod fast;
 pub mod flags;
@@ -7,16 +9,20 @@ mod free;
 mod guard;
 mod isolate;
 mod mapped;
+mod pcp;
 #[expect(unsafe_code, reason = "clears frames, and trusts callers that know frames by number")]
 mod raw;
 mod refcount;
 mod request;
 mod slow;
 mod split;
+mod tune;
 
+pub use drain::Drained;
 pub use free::Refused;
 pub use guard::PagesGuard;
 pub use mapped::MappedPages;
+pub use tune::TuneError;
 
 use crate::boot::{BootReport, InitError};
 use crate::node::Machine;

@@ -6,6 +6,7 @@ use crate::node::{Machine, Node, ZonelistKind, allowed, first_zones_zonelist};
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
+use crate::zone::Zone;
 use crate::zone_id::ZoneId;
 use crate::{AllocError, AllocFlags, Context, Gfp, MigrateType, NodeId, NodeMask, Order, ZoneType};
 
@@ -81,6 +82,23 @@ impl<'m> Request<'m> {
         attempt: &Attempt,
     ) -> impl Iterator<Item = ZoneId> + Clone + use<'m> {
         allowed(self.zonelist, self.highest, attempt.nodemask)
+    }
+
+    /// A request for a block of just this zone, whatever else.
+    pub(super) fn of_zone(
+        machine: &'m Machine,
+        zone: &'m Zone,
+        order: Order,
+        migratetype: MigrateType,
+    ) -> Self {
+        let highest = zone.shared.zone_type();
+        let (gfp, context) = (Gfp::empty(), Context::TASK);
+        let zonelist = &[];
+        Self { machine, gfp, order, migratetype, context, zonelist, highest, nodemask: None }
+    }
+
+    pub(super) fn is_movable(&self) -> bool {
+        self.migratetype == MigrateType::Movable
     }
 
     pub(super) fn out_of_memory(&self) -> AllocError {

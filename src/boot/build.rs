@@ -1,10 +1,11 @@
 //! Making a machine of a survey: the tables, the zones and their memory, the zonelists.
 
-use super::tables::{BootZones, TablePlan};
+use super::tables::{BootZones, TablePlan, sizing};
 use super::{BootInfo, BootReport, InitError, RunState, Survey};
 use crate::memmap::{Arena, ArenaFull, Memmap, Table};
+use crate::node::pcp::Pcps;
 use crate::node::topology::{NodeLoads, Topology, mobility, zonelist};
-use crate::node::{Machine, Node, Zonelist};
+use crate::node::{Cpu, Machine, Node, Zonelist};
 use crate::platform::Platform;
 use crate::zone::watermark::setup::nr_free_zone_pages;
 use crate::zone::{Describer, Giving};
@@ -101,6 +102,8 @@ fn assemble(
     let nodes = build_zonelists(&mut arena, survey, plan, &zones).map_err(full)?;
     let distances = distances(&mut arena, survey, plan).map_err(full)?;
     let cpus = cpus(&mut arena, survey, plan).map_err(full)?;
+    let pcps =
+        Pcps::build(&mut arena, plan.cpus, plan.populated, plan.pcp, &memmap).map_err(full)?;
     let report = BootReport {
         frames: survey.frames(),
         present_pages: zones.sizes().map(|size| size.present).sum(),
@@ -122,9 +125,12 @@ fn assemble(
         online,
         first_node: online.iter().next().unwrap_or_default(),
         cpus,
+        pcps,
+        sizing: sizing(survey),
         layout,
         mobility,
     };
+    machine.size_pcps();
     Ok((machine, report))
 }
 
@@ -222,14 +228,10 @@ fn distances(
 }
 
 #[inline(never)]
-fn cpus(
-    arena: &mut Arena,
-    survey: &Survey<'_>,
-    plan: &TablePlan,
-) -> Result<Table<NodeId>, ArenaFull> {
+fn cpus(arena: &mut Arena, survey: &Survey<'_>, plan: &TablePlan) -> Result<Table<Cpu>, ArenaFull> {
     arena.table(plan.cpus, |i| {
         let cpu = CpuId::new(u32::try_from(i).unwrap_or(u32::MAX));
-        survey.cpu_node(cpu).unwrap_or_default()
+        Cpu::new(survey.cpu_node(cpu).unwrap_or_default())
     })
 }
 

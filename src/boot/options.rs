@@ -1,6 +1,7 @@
 //! What a kernel can choose when it boots the allocator.
 
 use crate::boot::InitError;
+use crate::node::pcp::PcpOrders;
 use crate::{MAX_NR_ZONES, NodeId, Pfn, PhysAddr};
 use core::fmt;
 
@@ -97,6 +98,8 @@ pub struct Options<'a> {
     pub first_frame: Pfn,
     /// Where the allocator puts its own tables.
     pub metadata: MetadataPlace,
+    /// Which orders have per-CPU lists.
+    pub pcp: PcpOrders,
 }
 
 impl<'a> Options<'a> {
@@ -109,6 +112,7 @@ impl<'a> Options<'a> {
         movable: Movable::None,
         first_frame: Pfn::new(1),
         metadata: MetadataPlace::Anywhere,
+        pcp: PcpOrders::WithPageblock,
     };
 
     /// Sets [`min_free_kbytes`](Self::min_free_kbytes) to a number of KiB.
@@ -157,6 +161,13 @@ impl<'a> Options<'a> {
     #[must_use]
     pub const fn metadata(mut self, place: MetadataPlace) -> Self {
         self.metadata = place;
+        self
+    }
+
+    /// Sets [`pcp`](Self::pcp).
+    #[must_use]
+    pub const fn pcp(mut self, orders: PcpOrders) -> Self {
+        self.pcp = orders;
         self
     }
 

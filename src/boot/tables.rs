@@ -3,12 +3,14 @@
 use super::build::node_id;
 use super::{InitError, Survey};
 use crate::memmap::{Arena, ArenaFull, Memmap, MemmapPlan, TABLE_ALIGN, Table};
-use crate::node::Node;
 use crate::node::machine::zone_index;
-use crate::zone::Zone;
+use crate::node::pcp::{PcpOrders, Pcps};
+use crate::node::sizing::{Sizing, sizes};
+use crate::node::{Cpu, Node};
 use crate::zone::watermark::setup::{
-    WatermarkSetup, ZoneSize, lowmem_pages, lowmem_reserve, min_free_kbytes, nr_free_zone_pages,
+    ZoneSize, lowmem_reserve, min_free_kbytes, nr_free_zone_pages,
 };
+use crate::zone::{PcpSlot, Zone};
 use crate::zone_id::ZoneId;
 use crate::{MAX_NR_ZONES, Mobility, NodeId, NodeMask, ZoneType};
 
@@ -22,6 +24,7 @@ pub(super) struct TablePlan {
     pub(super) cpus: usize,
     /// Zones that have memory.
     pub(super) populated: usize,
+    pub(super) pcp: PcpOrders,
     pub(super) bytes: usize,
 }
 
@@ -40,7 +43,8 @@ impl TablePlan {
         let populated = all_zones(nodes)
             .filter(|zone| survey.zone(zone.node(), zone.zone_type()).present > 0)
             .count();
-        let mut plan = Self { memmap, online, nodes, cpus, populated, bytes: 0 };
+        let pcp = survey.options().pcp;
+        let mut plan = Self { memmap, online, nodes, cpus, populated, pcp, bytes: 0 };
         plan.bytes = plan.sum().ok_or(too_many)?;
         Ok(plan)
     }
@@ -56,7 +60,8 @@ impl TablePlan {
             Arena::bytes_for::<Node>(self.nodes)?,
             zonelists,
             Arena::bytes_for::<u8>(self.nodes * self.nodes)?,
-            Arena::bytes_for::<NodeId>(self.cpus)?,
+            Arena::bytes_for::<Cpu>(self.cpus)?,
+            Pcps::bytes_for(self.cpus, self.populated, self.pcp)?,
         ]
         .into_iter()
         .try_fold(TABLE_ALIGN, usize::checked_add)
@@ -80,10 +85,13 @@ impl BootZones {
         plan: &TablePlan,
         memmap: &Memmap,
     ) -> Result<Self, ArenaFull> {
-        let mut ids = all_zones(plan.nodes);
+        let (mut ids, mut populated) = (all_zones(plan.nodes), 0);
         let table = arena.table(plan.nodes * MAX_NR_ZONES, |_| {
             let id = ids.next().unwrap_or(ZoneId::new(NodeId::ZERO, ZoneType::Normal));
-            Zone::new(id, survey.zone(id.node(), id.zone_type()).span, memmap)
+            let extent = survey.zone(id.node(), id.zone_type());
+            let slot = PcpSlot((extent.present > 0).then_some(populated));
+            populated += u16::from(extent.present > 0);
+            Zone::new(id, extent.span, slot, memmap)
         });
         table.map(Self)
     }
@@ -103,12 +111,7 @@ impl BootZones {
 
     /// The sizes of all zones.
     pub(super) fn sizes(&self) -> impl Iterator<Item = ZoneSize> {
-        self.0.as_slice().iter().map(|zone| ZoneSize {
-            node: zone.shared.id.node(),
-            zone: zone.shared.zone_type(),
-            present: zone.shared.present.get(),
-            managed: zone.shared.managed.get(),
-        })
+        sizes(&self.0)
     }
 
     /// Calculates and sets the watermarks and lowmem reserves of all zones; gives the
@@ -121,15 +124,8 @@ impl BootZones {
         let buffer_pages = nr_free_zone_pages(buffers.map(|size| (size.managed, 0)));
         let user = options.min_free_kbytes.map(u64::from);
         let min_free_kbytes = min_free_kbytes(buffer_pages, survey.page_shift(), user);
-        let movable_zone = survey.movable_zone();
-        let setup = WatermarkSetup::new(
-            min_free_kbytes,
-            survey.page_shift(),
-            options.watermark_scale_factor,
-            lowmem_pages(self.sizes(), movable_zone),
-        );
-        for (zone, size) in self.0.as_slice().iter().zip(self.sizes()) {
-            let marks = setup.watermarks(size.managed, size.class(movable_zone));
+        let marks = sizing(survey).watermarks(&self.0, min_free_kbytes);
+        for ((zone, size), marks) in self.0.as_slice().iter().zip(self.sizes()).zip(marks) {
             zone.shared.set_watermarks(marks);
             let ratio = options.lowmem_reserve_ratio[size.zone.index()];
             let managed = |other| self.managed(ZoneId::new(size.node, other));
@@ -150,5 +146,14 @@ impl BootZones {
             zone.shared.set_mobility(mobility);
             zone.shared.set_boost_factor(boost_factor);
         }
+    }
+}
+
+/// What the watermarks of the machine follow from.
+pub(super) fn sizing(survey: &Survey<'_>) -> Sizing {
+    Sizing {
+        page_shift: survey.page_shift(),
+        watermark_scale_factor: survey.options().watermark_scale_factor,
+        movable_zone: survey.movable_zone(),
     }
 }

@@ -70,6 +70,14 @@ impl Frame {
         self.count.init(0);
     }
 
+    /// The descriptor of a block of that order that somebody gets now, with one reference.
+    #[inline]
+    pub(crate) fn hand_out(&self, order: Order, zone: ZoneId) {
+        self.set_state(FrameState::allocated(order, zone));
+        self.set_private(0);
+        self.count.init(1);
+    }
+
     /// The owner's word of an allocated block.
     pub(crate) fn private(&self) -> u64 {
         u64::from(self.link(Link::Next)) | u64::from(self.link(Link::Prev)) << 32
@@ -97,6 +105,8 @@ pub(crate) enum FrameKind {
     Allocated,
     /// Memory that was not given to the allocator.
     Reserved,
+    /// The first frame of a block on a per-CPU list.
+    Cached,
 }
 
 /// Whether an allocated block can be moved (Linux: is on the LRU list, or a movable driver page).
@@ -113,8 +123,8 @@ pub enum Movability {
 /// | bits | meaning |
 /// |---|---|
 /// | 0..3 | the [`FrameKind`]; numbers of no kind count as `Absent` |
-/// | 3..7 | `Free`, `Allocated`: the block's order |
-/// | 7..10 | `Free`: the migratetype of the list that it is on |
+/// | 3..7 | `Free`, `Allocated`, `Cached`: the block's order |
+/// | 7..10 | `Free`: the migratetype of the list that it is on; `Cached`: of that to which it will go |
 /// | 10 | `Allocated`: the block can be moved (Linux: it is on the LRU) |
 /// | 11 | `Allocated`: it came from the reserves of last resort |
 /// | 16..25 | the zone; of an absent frame, anything |
@@ -162,6 +172,12 @@ impl FrameState {
     }
 
     #[inline]
+    pub(crate) fn cached(order: Order, migratetype: MigrateType, zone: ZoneId) -> Self {
+        let state = Self::new(FrameKind::Cached, zone).with_order(order);
+        Self(state.0 | (migratetype as u32) << TYPE_SHIFT)
+    }
+
+    #[inline]
     pub(crate) fn allocated(order: Order, zone: ZoneId) -> Self {
         Self::new(FrameKind::Allocated, zone).with_order(order)
     }
@@ -186,17 +202,18 @@ impl FrameState {
             2 => FrameKind::Free,
             3 => FrameKind::Allocated,
             4 => FrameKind::Reserved,
+            5 => FrameKind::Cached,
             _ => FrameKind::Absent,
         }
     }
 
-    /// The order of the block that a `Free` or `Allocated` frame heads.
+    /// The order of the block that a `Free`, `Allocated` or `Cached` frame heads.
     #[inline]
     pub(crate) fn order(self) -> Order {
         Order::new((self.0 & ORDER_MASK) >> ORDER_SHIFT).unwrap_or(Order::MAX)
     }
 
-    /// The list on which a `Free` frame's block is.
+    /// The list on which a `Free` frame's block is, or to which a `Cached` one's will go.
     #[inline]
     pub(crate) fn migratetype(self) -> MigrateType {
         let index = (self.0 & TYPE_MASK) >> TYPE_SHIFT;
@@ -237,7 +254,9 @@ impl fmt::Debug for FrameState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {:?}", self.zone(), self.kind())?;
         match self.kind() {
-            FrameKind::Free => write!(f, " order {} {}", self.order(), self.migratetype()),
+            FrameKind::Free | FrameKind::Cached => {
+                write!(f, " order {} {}", self.order(), self.migratetype())
+            }
             FrameKind::Allocated if self.is_movable() => {
                 write!(f, " order {} movable", self.order())
             }

@@ -91,6 +91,13 @@ impl FrameIdx {
         self.offset() & ((1 << order.get()) - 1) == 0
     }
 
+    /// The frame `frames` further on in the aligned block of at least so many frames that starts
+    /// here.
+    #[inline]
+    pub(crate) fn forward_in_block(self, frames: u32) -> Self {
+        Self::of_section(self.get() | frames & OFFSET_MASK)
+    }
+
     /// The frame `frames` further on, `None` beyond the section.
     #[inline]
     pub(crate) fn forward(self, frames: u32) -> Option<Self> {

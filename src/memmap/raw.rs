@@ -415,6 +415,8 @@ fn inner_state(first: FrameState) -> FrameState {
     match first.kind() {
         FrameKind::Reserved => first,
         FrameKind::Absent => FrameState::ABSENT,
-        FrameKind::Tail | FrameKind::Free | FrameKind::Allocated => FrameState::tail(first.zone()),
+        FrameKind::Tail | FrameKind::Free | FrameKind::Allocated | FrameKind::Cached => {
+            FrameState::tail(first.zone())
+        }
     }
 }

@@ -1,10 +1,15 @@
 //! The machine: all nodes and zones, the memmap over their memory, and which CPU is where.
 
-use super::Node;
+use super::pcp::Pcps;
+use super::sizing::Sizing;
+use super::{Cpu, Node};
 use crate::memmap::{Memmap, Table};
 use crate::zone::Zone;
+use crate::zone::watermark::ZoneView;
 use crate::zone_id::ZoneId;
-use crate::{CpuId, MAX_NR_ZONES, Mobility, NodeId, NodeMask, ZoneLayout, ZoneType};
+use crate::{
+    CpuId, MAX_NR_ZONES, Mobility, NodeId, NodeMask, WatermarkLevel, ZoneLayout, ZoneType,
+};
 
 /// All that an initialised allocator knows of its machine.
 #[derive(Debug)]
@@ -20,8 +25,10 @@ pub(crate) struct Machine {
     pub(crate) online: NodeMask,
     /// The lowest of them.
     pub(crate) first_node: NodeId,
-    /// The node of each CPU.
-    pub(crate) cpus: Table<NodeId>,
+    /// By CPU number.
+    pub(crate) cpus: Table<Cpu>,
+    pub(crate) pcps: Pcps,
+    pub(crate) sizing: Sizing,
     pub(crate) layout: ZoneLayout,
     pub(crate) mobility: Mobility,
 }
@@ -48,7 +55,26 @@ impl Machine {
     /// The node of a CPU; for one that was not announced, the first node.
     #[inline]
     pub(crate) fn cpu_to_node(&self, cpu: CpuId) -> NodeId {
-        self.cpus.as_slice().get(cpu.index()).copied().unwrap_or(self.first_node)
+        self.cpus.as_slice().get(cpu.index()).map_or(self.first_node, |cpu| cpu.node)
+    }
+
+    /// Shares the frames that CPUs may keep of each zone out anew: after the watermarks have changed,
+    /// or the CPUs that are online.
+    #[doc(alias = "zone_pcp_update")]
+    pub(crate) fn size_pcps(&self) {
+        for zone in self.zones.as_slice() {
+            let low = zone.shared.watermark(WatermarkLevel::Low) + zone.shared.watermark_boost();
+            let cpus = self.cpus_that_share(zone.shared.id.node());
+            self.pcps.size(&zone.shared, low, cpus, self.sizing.page_shift);
+        }
+    }
+
+    /// The online CPUs of a node; if there are none, of the machine.
+    fn cpus_that_share(&self, node: NodeId) -> u32 {
+        let online = || self.cpus.as_slice().iter().filter(|cpu| cpu.is_online());
+        let here = online().filter(|cpu| cpu.node == node).count();
+        let sharing = if here > 0 { here } else { online().count() };
+        u32::try_from(sharing).unwrap_or(u32::MAX)
     }
 
     /// The distance between two nodes; the greatest for one that there is not.

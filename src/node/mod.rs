@@ -1,9 +1,13 @@
 //! Nodes: their zones, distances and zonelists.
 
+mod cpu;
 pub(crate) mod machine;
+pub mod pcp;
+pub(crate) mod sizing;
 pub mod topology;
 mod zonelist;
 
+pub(crate) use cpu::Cpu;
 pub(crate) use machine::Machine;
 pub use zonelist::ZonelistKind;
 pub(crate) use zonelist::{Zonelist, allowed, first_zones_zonelist};

@@ -13,7 +13,7 @@ use crate::alloc::PageAllocator;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
-use crate::{NodeId, WatermarkLevel};
+use crate::{CpuId, NodeId, WatermarkLevel};
 use core::fmt;
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
@@ -61,8 +61,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// `/proc/zoneinfo`: sizes, watermarks, reserves and counters of every zone, also of empty ones.
     /// Empty before `init`.
     ///
-    /// What Linux fills from outside the page allocator is left out, as for [`ZoneInfo`]. There are
-    /// no per-CPU lists yet: `pagesets` has no entries. There is a column for the zone `Device`, as
+    /// What Linux fills from outside the page allocator is left out, as for [`ZoneInfo`]. There is a column for the zone `Device`, as
     /// on most 64-bit machines; [`ZoneInfos::device`] takes it away.
     ///
     /// ```
@@ -153,7 +152,7 @@ impl<'a, P: Platform> ZoneInfos<'a, P> {
     }
 
     /// The zones, by node, then by type. A zone is asked when it is taken.
-    pub fn rows(&self) -> impl Iterator<Item = ZoneInfo<[Pageset; 0]>> + Clone + use<'a, P> {
+    pub fn rows(&self) -> impl Iterator<Item = ZoneInfo<Pagesets<'a, P>>> + Clone + use<'a, P> {
         let device = self.device;
         self.zones.iter().map(move |zone| zone.zoneinfo(device))
     }
@@ -165,7 +164,7 @@ impl<P: Platform> fmt::Display for ZoneInfos<'_, P> {
     }
 }
 
-impl<P: Platform> ZoneRef<'_, P> {
+impl<'a, P: Platform> ZoneRef<'a, P> {
     fn buddyinfo(&self) -> BuddyInfoRow {
         BuddyInfoRow { node: self.node(), zone: self.zone_type(), nr_free: self.nr_free() }
     }
@@ -178,7 +177,7 @@ impl<P: Platform> ZoneRef<'_, P> {
         }
     }
 
-    fn zoneinfo(&self, device: DeviceColumn) -> ZoneInfo<[Pageset; 0]> {
+    fn zoneinfo(&self, device: DeviceColumn) -> ZoneInfo<Pagesets<'a, P>> {
         let lowmem_reserve = self.snapshot().lowmem_reserve;
         ZoneInfo {
             node: self.node(),
@@ -186,7 +185,7 @@ impl<P: Platform> ZoneRef<'_, P> {
             pages: self.pages(),
             protection: Protection { lowmem_reserve, layout: self.layout(), device },
             numa: self.numa_stat(),
-            pagesets: [],
+            pagesets: Pagesets(*self),
             start_pfn: self.span().start,
         }
     }
@@ -206,5 +205,43 @@ impl<P: Platform> ZoneRef<'_, P> {
             cma: self.cma_pages(),
             free_cma: now.free_cma_pages,
         }
+    }
+}
+
+/// The rows of each CPU's lists of a zone. A CPU is asked when its row is taken.
+#[derive(Debug)]
+pub struct Pagesets<'a, P>(ZoneRef<'a, P>);
+
+impl<P> Clone for Pagesets<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Pagesets<'_, P> {}
+
+impl<'a, P: Platform> IntoIterator for Pagesets<'a, P> {
+    type Item = Pageset;
+    type IntoIter = PagesetRows<'a, P>;
+
+    fn into_iter(self) -> PagesetRows<'a, P> {
+        PagesetRows { zone: self.0, next: 0 }
+    }
+}
+
+/// The iterator over [`Pagesets`].
+#[derive(Debug)]
+pub struct PagesetRows<'a, P> {
+    zone: ZoneRef<'a, P>,
+    next: u32,
+}
+
+impl<P: Platform> Iterator for PagesetRows<'_, P> {
+    type Item = Pageset;
+
+    fn next(&mut self) -> Option<Pageset> {
+        let pageset = self.zone.pageset(CpuId::new(self.next))?;
+        self.next += 1;
+        Some(pageset.pageset())
     }
 }

@@ -12,13 +12,15 @@
 mod buddyinfo;
 mod files;
 mod node_ref;
+mod pageset_ref;
 mod pagetypeinfo;
 mod zone_ref;
 mod zoneinfo;
 
 pub use buddyinfo::BuddyInfoRow;
-pub use files::{BuddyInfo, PageTypeInfos, ZoneInfos};
+pub use files::{BuddyInfo, PageTypeInfos, PagesetRows, Pagesets, ZoneInfos};
 pub use node_ref::NodeRef;
+pub use pageset_ref::PagesetRef;
 pub use pagetypeinfo::{CmaColumn, PageBlockRow, PageTypeInfo, PageTypeRow, ZonePageTypes};
 pub use zone_ref::ZoneRef;
 pub use zoneinfo::{DeviceColumn, NumaStat, Pageset, Protection, ZoneInfo, ZonePages};

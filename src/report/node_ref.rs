@@ -92,7 +92,7 @@ impl<'a, P: Platform> NodeRef<'a, P> {
     #[doc(alias = "cpumask_of_node")]
     pub fn cpus(&self) -> impl Iterator<Item = CpuId> + Clone + use<'a, P> {
         let (id, cpus) = (self.id(), self.machine.cpus.as_slice());
-        let here = (0..).zip(cpus).filter(move |(_, node)| **node == id);
+        let here = (0..).zip(cpus).filter(move |(_, cpu)| cpu.node == id);
         here.map(|(cpu, _)| CpuId::new(cpu))
     }
 }

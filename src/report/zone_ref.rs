@@ -1,6 +1,6 @@
 //! A look at one zone of an allocator.
 
-use super::NumaStat;
+use super::{NumaStat, PagesetRef};
 use crate::alloc::PageAllocator;
 use crate::memmap::FrameKind;
 use crate::node::Machine;
@@ -13,7 +13,7 @@ use crate::zone::watermark::ZoneSnapshot;
 use crate::zone::{Zone, ZoneMut};
 use crate::zone_id::ZoneId;
 use crate::{
-    MAX_ORDER, MIGRATE_TYPES, MigrateType, NodeId, Order, PAGEBLOCK_NR_PAGES, Pfn, PfnRange,
+    CpuId, MAX_ORDER, MIGRATE_TYPES, MigrateType, NodeId, Order, PAGEBLOCK_NR_PAGES, Pfn, PfnRange,
     ZoneLayout, ZoneType,
 };
 use core::fmt;
@@ -146,7 +146,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 }
 
-impl<P: Platform> ZoneRef<'_, P> {
+impl<'a, P: Platform> ZoneRef<'a, P> {
     fn id(&self) -> ZoneId {
         self.zone.shared.id
     }
@@ -314,6 +314,22 @@ impl<P: Platform> ZoneRef<'_, P> {
         let count =
             |order, kind| self.with(|zone| zone.blocks(order, kind).take(most).count() as u64);
         MigrateType::ALL.map(|kind| Order::ALL.map(|order| count(order, kind)))
+    }
+
+    /// Each CPU's lists of the zone, by CPU; none if the zone has no memory, or there are no per-CPU
+    /// lists.
+    pub fn pagesets(&self) -> impl Iterator<Item = PagesetRef<'a, P>> + Clone + use<'a, P> {
+        let Self { zone, machine, platform } = *self;
+        let pcps = machine.pcps.of_zone(&zone.shared);
+        pcps.map(move |pcp| PagesetRef::new(pcp, &machine.memmap, platform))
+    }
+
+    /// A CPU's lists of the zone.
+    #[must_use]
+    pub fn pageset(&self, cpu: CpuId) -> Option<PagesetRef<'a, P>> {
+        let Self { zone, machine, platform } = *self;
+        let pcp = machine.pcps.get(cpu, &zone.shared)?;
+        Some(PagesetRef::new(pcp, &machine.memmap, platform))
     }
 
     pub(super) fn layout(&self) -> ZoneLayout {

@@ -51,10 +51,7 @@ impl ZoneMut<'_> {
     #[inline]
     pub(crate) fn set_allocated(&mut self, block: FreeBlock, order: Order) -> FrameIdx {
         let index = block.into_index();
-        let frame = self.memmap.frame(index);
-        frame.set_state(FrameState::allocated(order, self.shared.id));
-        frame.set_private(0);
-        frame.count.init(1);
+        self.memmap.frame(index).hand_out(order, self.shared.id);
         index
     }
 

@@ -39,7 +39,7 @@ fn not_allocated(state: FrameState, pfn: Pfn) -> FreeError {
     match state.kind() {
         FrameKind::Absent => FreeError::Foreign(pfn),
         FrameKind::Reserved => FreeError::Reserved(pfn),
-        FrameKind::Free => FreeError::NotAllocated(pfn),
+        FrameKind::Free | FrameKind::Cached => FreeError::NotAllocated(pfn),
         FrameKind::Tail => FreeError::NotHead(pfn),
         FrameKind::Allocated => FreeError::WrongOrder { pfn, found: state.order() },
     }

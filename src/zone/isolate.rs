@@ -63,6 +63,7 @@ impl ZoneMut<'_> {
         self.check_movable(first, pageblock_type, migratetype)?;
         self.split_largest(first);
         self.set_pageblock_migratetype(first, MigrateType::Isolate);
+        self.shared.nr_isolated.add(1);
         self.move_freepages_block(index, MigrateType::Isolate);
         Ok(())
     }
@@ -100,7 +101,9 @@ impl ZoneMut<'_> {
             _ if state.zone() != self.shared.id => None,
             FrameKind::Tail => Some(1),
             FrameKind::Allocated if !state.is_movable() && !movable_zone => None,
-            FrameKind::Free | FrameKind::Allocated => Some(1 << state.order().get()),
+            FrameKind::Free | FrameKind::Allocated | FrameKind::Cached => {
+                Some(1 << state.order().get())
+            }
         }
     }
 
@@ -136,6 +139,8 @@ impl ZoneMut<'_> {
             self.move_freepages_block(index, migratetype);
         }
         self.set_pageblock_migratetype(first, migratetype);
+        let isolated = self.shared.nr_isolated.get();
+        self.shared.nr_isolated.set(isolated.saturating_sub(1));
         if let Some(block) = whole {
             self.free_one_page(block, PAGEBLOCK_ORDER, migratetype, FreeTo::Tail);
         }

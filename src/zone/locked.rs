@@ -1,7 +1,7 @@
 //! A zone and its lock.
 
 use super::free_area::FreeAreas;
-use super::shared::{ZoneMut, ZoneShared};
+use super::shared::{PcpSlot, ZoneMut, ZoneShared};
 use crate::PfnRange;
 use crate::memmap::Memmap;
 use crate::platform::Platform;
@@ -18,9 +18,9 @@ pub(crate) struct Zone {
 
 impl Zone {
     /// An empty zone that spans these frames.
-    pub(crate) fn new(id: ZoneId, span: PfnRange, memmap: &Memmap) -> Self {
+    pub(crate) fn new(id: ZoneId, span: PfnRange, slot: PcpSlot, memmap: &Memmap) -> Self {
         let areas = IrqLock::new(FreeAreas::new(memmap));
-        Self { shared: ZoneShared::new(id, span), areas }
+        Self { shared: ZoneShared::new(id, span, slot), areas }
     }
 
     /// Runs `f` with the zone locked. No second zone may be locked in it.

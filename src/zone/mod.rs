@@ -3,6 +3,7 @@
 //! The code of this tier is single-threaded: it works on a zone that somebody has locked, or owns.
 
 mod buddy;
+mod bulk;
 mod checks;
 mod fallback;
 pub mod fragmentation;
@@ -20,6 +21,7 @@ mod split;
 mod tests;
 pub mod watermark;
 
+pub(crate) use bulk::ExtfragLog;
 pub(crate) use checks::{check_allocated, find_allocated, find_token};
 pub use fallback::{Fallback, Takeover};
 pub(crate) use free_area::FreeAreas;
@@ -28,5 +30,6 @@ pub use isolate::IsolateError;
 pub(crate) use locked::Zone;
 pub(crate) use populate::{Describer, Giving};
 pub(crate) use rmqueue::{HighAtomicUse, Taken};
-pub(crate) use shared::{ZoneMut, ZoneShared};
+pub use shared::ReclaimActive;
+pub(crate) use shared::{PcpSlot, ZoneMut, ZoneShared};
 pub(crate) use split::split_allocated;

@@ -90,7 +90,7 @@ impl ZoneMut<'_> {
 
     /// The block and the list that it came from.
     #[doc(alias = "__rmqueue")]
-    fn rmqueue(
+    pub(super) fn rmqueue(
         &mut self,
         order: Order,
         migratetype: MigrateType,
@@ -117,7 +117,7 @@ impl ZoneMut<'_> {
     /// Whether the request may use CMA and more than half of the zone's free frames are CMA: it
     /// then uses CMA first, to keep the two in balance.
     #[inline]
-    fn is_cma_first(&self, flags: AllocFlags) -> bool {
+    pub(super) fn is_cma_first(&self, flags: AllocFlags) -> bool {
         flags.contains(AllocFlags::CMA)
             && self.shared.free_cma_pages() > self.shared.free_pages() / 2
     }

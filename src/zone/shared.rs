@@ -16,6 +16,7 @@ pub(crate) struct ZoneShared {
     pub(crate) id: ZoneId,
     /// From the first frame to one past the last, holes included.
     pub(crate) span: PfnRange,
+    pub(crate) pcp_slot: PcpSlot,
     /// Frames that exist.
     pub(crate) present: Counter,
     /// Frames given to the allocator.
@@ -25,6 +26,8 @@ pub(crate) struct ZoneShared {
     pub(crate) nr_free: Counter,
     pub(crate) nr_free_cma: Counter,
     pub(crate) nr_reserved_highatomic: Counter,
+    /// Isolated pageblocks.
+    pub(crate) nr_isolated: Counter,
     /// Per migratetype, a bit for each order whose list is not empty.
     nonempty: [AtomicU16; MIGRATE_TYPES],
     watermarks: [Counter; 3],
@@ -35,8 +38,14 @@ pub(crate) struct ZoneShared {
     /// The boost rose since kswapd was last told.
     boosted: AtomicBool,
     ungrouped: AtomicBool,
+    reclaim_active: AtomicBool,
     pub(crate) events: ZoneEvents,
 }
+
+/// The place of a zone in each CPU's row of per-CPU lists. A zone without memory has none: there is
+/// nothing to keep at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PcpSlot(pub(crate) Option<u16>);
 
 /// What happened in a zone, counted under its lock.
 #[derive(Debug, Default)]
@@ -45,6 +54,8 @@ pub(crate) struct ZoneEvents {
     pub(crate) numa_miss: Counter,
     /// Requests that preferred this zone and were served by another node.
     pub(crate) numa_foreign: AtomicUsize,
+    /// Requests that preferred another node and were served by per-CPU lists of this zone.
+    pub(crate) pcp_miss: AtomicUsize,
     pub(crate) numa_local: Counter,
     pub(crate) numa_other: Counter,
     /// Requests served from memory of another migratetype.
@@ -52,24 +63,31 @@ pub(crate) struct ZoneEvents {
 }
 
 impl ZoneEvents {
-    /// Counted by requests that hold another zone's lock, so with a locked instruction.
+    /// Counted without the zone's lock, so with a locked instruction.
     pub(crate) fn add_foreign(&self) {
         self.numa_foreign.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counted without the zone's lock.
+    pub(crate) fn add_pcp_miss(&self) {
+        self.pcp_miss.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl ZoneShared {
     /// A zone with no frame free and no watermarks.
-    pub(crate) fn new(id: ZoneId, span: PfnRange) -> Self {
+    pub(crate) fn new(id: ZoneId, span: PfnRange, pcp_slot: PcpSlot) -> Self {
         Self {
             id,
             span,
+            pcp_slot,
             present: Counter::default(),
             managed: Counter::default(),
             cma: Counter::default(),
             nr_free: Counter::default(),
             nr_free_cma: Counter::default(),
             nr_reserved_highatomic: Counter::default(),
+            nr_isolated: Counter::default(),
             nonempty: [const { AtomicU16::new(0) }; MIGRATE_TYPES],
             watermarks: [const { Counter::new(0) }; 3],
             boost: Counter::default(),
@@ -77,6 +95,7 @@ impl ZoneShared {
             boost_factor: AtomicUsize::new(0),
             boosted: AtomicBool::new(false),
             ungrouped: AtomicBool::new(false),
+            reclaim_active: AtomicBool::new(false),
             events: ZoneEvents::default(),
         }
     }
@@ -148,6 +167,19 @@ impl ZoneShared {
         let local = if node == here { &events.numa_local } else { &events.numa_other };
         preferred.add(1);
         local.add(1);
+    }
+
+    /// Whether memory of the zone is being reclaimed now.
+    #[inline]
+    pub(crate) fn reclaim_active(&self) -> ReclaimActive {
+        match self.reclaim_active.load(Ordering::Relaxed) {
+            true => ReclaimActive::Yes,
+            false => ReclaimActive::No,
+        }
+    }
+
+    pub(crate) fn set_reclaim_active(&self, active: ReclaimActive) {
+        self.reclaim_active.store(active == ReclaimActive::Yes, Ordering::Relaxed);
     }
 
     /// Marks the zone so that kswapd is woken once the lock is dropped.
@@ -257,4 +289,14 @@ pub(crate) struct ZoneMut<'z> {
     pub(crate) shared: &'z ZoneShared,
     pub(crate) areas: &'z mut super::free_area::FreeAreas,
     pub(crate) memmap: &'z Memmap,
+}
+
+/// Whether memory of a zone is being reclaimed now: CPUs keep less then.
+#[doc(alias = "ZONE_RECLAIM_ACTIVE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReclaimActive {
+    /// It is not.
+    No,
+    /// It is.
+    Yes,
 }

@@ -1,0 +1,159 @@
+//! Many single frames at once.
+
+use super::PageAllocator;
+use super::request::{Attempt, Request, online_node};
+use crate::memmap::FrameIdx;
+use crate::node::pcp::{Pcp, PcpIndex};
+use crate::platform::Platform;
+use crate::reclaim::Reclaim;
+use crate::sync::CpuGuard;
+use crate::trace::Trace;
+use crate::zone::Zone;
+use crate::zone::watermark::{ZoneView, zone_watermark_fast};
+use crate::{AllocError, AllocFlags, Gfp, NodeId, NodeMask, Order, Pages};
+
+impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
+    /// Allocates a single frame for each empty place of a slice, from that node if it can be; `None`
+    /// is the running CPU's node. Gives the number of places that are filled at the end, those that
+    /// were filled before included: fewer than all is no error.
+    ///
+    /// All frames come from one zone, without waiting or reclaim. If there is no zone that has so
+    /// many above its low watermark on the preferred node, one frame is allocated as by
+    /// [`alloc_pages_nodemask`](Self::alloc_pages_nodemask).
+    ///
+    /// May sleep if `gfp` has [`Gfp::DIRECT_RECLAIM`]; without it, may be called in an interrupt.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::Gfp;
+    /// # let sim = Sim::boot(SimConfig::flat(1 << 30))?;
+    /// let free = sim.nr_free_pages();
+    /// let mut pages = [const { None }; 100];
+    /// assert_eq!(sim.alloc_pages_bulk(Gfp::KERNEL, None, None, &mut pages)?, 100);
+    /// assert_eq!(sim.free_pages_bulk(&mut pages), 100);
+    /// assert!(pages.iter().all(Option::is_none));
+    /// sim.drain_local_pages(None);
+    /// assert_eq!(sim.nr_free_pages(), free);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Why not even one frame could be allocated.
+    #[doc(alias = "__alloc_pages_bulk")]
+    #[doc(alias = "alloc_pages_bulk_array")]
+    pub fn alloc_pages_bulk(
+        &self,
+        gfp: Gfp,
+        node: Option<NodeId>,
+        nodemask: Option<NodeMask>,
+        pages: &mut [Option<Pages>],
+    ) -> Result<usize, AllocError> {
+        let machine = self.machine_to_alloc()?;
+        let filled = pages.iter().filter(|page| page.is_some()).count();
+        let wanted = pages.len() - filled;
+        if wanted == 0 {
+            return Ok(filled);
+        }
+        let node = node.unwrap_or_else(|| machine.cpu_to_node(self.platform.cpu_id()));
+        let many = match wanted {
+            1 => 0,
+            _ => {
+                let request =
+                    self.prepare(machine, gfp, Order::ZERO, online_node(machine, node)?, nodemask)?;
+                self.bulk_from_lists(&request, wanted as u64, pages)
+            }
+        };
+        if many > 0 {
+            return Ok(filled + many);
+        }
+        let page = self.alloc_pages_nodemask(gfp, Order::ZERO, node, nodemask)?;
+        if let Some(place) = pages.iter_mut().find(|place| place.is_none()) {
+            *place = Some(page);
+        }
+        Ok(filled + 1)
+    }
+
+    /// Fills the empty places from the running CPU's list of the first zone that has enough.
+    fn bulk_from_lists(
+        &self,
+        request: &Request<'_>,
+        wanted: u64,
+        pages: &mut [Option<Pages>],
+    ) -> usize {
+        let Some(attempt) = self.first_attempt(request) else { return 0 };
+        let Some(zone) = self.zone_with_room(request, &attempt, wanted) else { return 0 };
+        let pcps = &request.machine.pcps;
+        let cma = attempt.flags.contains(AllocFlags::CMA);
+        if !pcps.takes(Order::ZERO) || (request.is_movable() && !cma) {
+            return 0;
+        }
+        let index = PcpIndex::new(Order::ZERO, request.migratetype);
+        let here = CpuGuard::new(&self.platform);
+        let Some(pcp) = pcps.get(here.cpu(), &zone.shared) else { return 0 };
+        let mut taken = 0;
+        for place in pages.iter_mut().filter(|place| place.is_none()) {
+            let Some(frame) = self.next_of_list(request, &attempt, zone, (pcp, &here, index))
+            else {
+                break;
+            };
+            *place = Some(self.prepare_new(request, &attempt, zone, frame));
+            taken += 1;
+        }
+        taken
+    }
+
+    fn next_of_list(
+        &self,
+        request: &Request<'_>,
+        attempt: &Attempt,
+        zone: &Zone,
+        (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
+    ) -> Option<FrameIdx> {
+        let block = self.pop_or_refill(request, attempt, zone, (pcp, here, index))?;
+        let frame = block.into_index();
+        request.machine.memmap.frame(frame).hand_out(Order::ZERO, zone.shared.id);
+        Some(frame)
+    }
+
+    /// The first zone of the preferred node that keeps its watermark without so many frames.
+    fn zone_with_room<'m>(
+        &self,
+        request: &Request<'m>,
+        attempt: &Attempt,
+        wanted: u64,
+    ) -> Option<&'m Zone> {
+        let highest = attempt.preferred.zone_type();
+        for id in request.zones(attempt).filter(|id| self.cpuset_allows(attempt, *id)) {
+            if request.machine.online.len() > 1 && id.node() != attempt.preferred.node() {
+                return None;
+            }
+            let Some(zone) = request.machine.zone(id) else { continue };
+            let mark = zone.shared.watermark(attempt.flags.watermark_level())
+                + zone.shared.watermark_boost()
+                + wanted;
+            let (flags, gfp) = (attempt.flags, attempt.gfp);
+            if zone_watermark_fast(&zone.shared, Order::ZERO, mark, highest, flags, gfp) {
+                return Some(zone);
+            }
+        }
+        None
+    }
+
+    /// Frees the blocks of a slice and empties it. What can't be freed stays in its place. Gives the
+    /// number of blocks that are gone.
+    ///
+    /// Does not sleep; may be called in an interrupt.
+    #[doc(alias = "free_unref_page_list")]
+    pub fn free_pages_bulk(&self, pages: &mut [Option<Pages>]) -> usize {
+        let mut freed = 0;
+        for place in pages.iter_mut() {
+            let Some(page) = place.take() else { continue };
+            match self.free_pages(page) {
+                Ok(()) => freed += 1,
+                Err(refused) => *place = Some(refused.pages),
+            }
+        }
+        freed
+    }
+}

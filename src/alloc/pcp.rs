@@ -1,0 +1,166 @@
+//! The running CPU's lists: taking a block from them, and freeing one to them.
+
+use super::PageAllocator;
+use super::request::{Attempt, Request};
+use crate::memmap::{FrameIdx, FrameState, FreeBlock};
+use crate::node::Machine;
+use crate::node::pcp::{Pcp, PcpIndex, PcpLists};
+use crate::platform::Platform;
+use crate::reclaim::Reclaim;
+use crate::sync::{CpuGuard, IrqGuard};
+use crate::trace::Trace;
+use crate::zone::{ExtfragLog, ReclaimActive, Zone};
+use crate::{AllocFlags, MigrateType, Order};
+
+/// How taking a block from the running CPU's lists ended.
+enum Popped {
+    Block(FreeBlock),
+    /// The list is empty.
+    Empty,
+    /// The lists are in use, or there are none.
+    Busy,
+}
+
+impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
+    /// Takes a block from the running CPU's list of the zone for the request's order and type, which
+    /// is filled first if it is empty. `None`: the order has no lists, or they are in use (this is
+    /// an interrupt that came then, or another CPU drains them), or the zone has no such memory.
+    #[inline]
+    pub(super) fn rmqueue_pcplist(
+        &self,
+        request: &Request<'_>,
+        attempt: &Attempt,
+        zone: &Zone,
+    ) -> Option<FrameIdx> {
+        if !may_use_lists(request, attempt) {
+            return None;
+        }
+        let index = PcpIndex::new(request.order, request.migratetype);
+        let here = CpuGuard::new(&self.platform);
+        let pcp = request.machine.pcps.get(here.cpu(), &zone.shared)?;
+        let block = self.pop_or_refill(request, attempt, zone, (pcp, &here, index))?;
+        drop(here);
+        if zone.shared.id.node() != attempt.preferred.node() {
+            zone.shared.events.add_pcp_miss();
+        }
+        let index = block.into_index();
+        request.machine.memmap.frame(index).hand_out(request.order, zone.shared.id);
+        Some(index)
+    }
+
+    /// Takes a block from a list, which is filled first if it is empty.
+    #[inline]
+    pub(super) fn pop_or_refill(
+        &self,
+        request: &Request<'_>,
+        attempt: &Attempt,
+        zone: &Zone,
+        (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
+    ) -> Option<FreeBlock> {
+        match pop(pcp, here, index) {
+            Popped::Block(block) => Some(block),
+            Popped::Empty => self.refill_and_pop(request, attempt, zone, (pcp, here, index)),
+            Popped::Busy => None,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill_and_pop(
+        &self,
+        request: &Request<'_>,
+        attempt: &Attempt,
+        zone: &Zone,
+        (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
+    ) -> Option<FreeBlock> {
+        let (block, log) = {
+            let mut lists = pcp.lists.own(here)?;
+            let log = self.refill(request, attempt, zone, (pcp, &mut lists, index));
+            (pcp.pop(&mut lists, index), log)
+        };
+        log.events().for_each(|event| self.trace.mm_page_alloc_extfrag(event));
+        block.inspect(|_| pcp.count_allocated(index))
+    }
+
+    /// Fills a list under the zone's lock.
+    fn refill(
+        &self,
+        request: &Request<'_>,
+        attempt: &Attempt,
+        zone: &Zone,
+        (pcp, lists, index): (&Pcp, &mut PcpLists, PcpIndex),
+    ) -> ExtfragLog {
+        let irq = IrqGuard::new(&self.platform);
+        zone.with(&request.machine.memmap, &irq, |zone| {
+            pcp.refill(lists, index, zone, (request.migratetype, attempt.flags))
+        })
+    }
+
+    /// Puts a block that nobody holds any more on the running CPU's list for its pageblock's type.
+    /// False, and nothing happened: the order has no lists, they are in use, or the pageblock is
+    /// isolated.
+    #[doc(alias = "free_unref_page")]
+    #[inline]
+    pub(super) fn free_to_pcplist(
+        &self,
+        machine: &Machine,
+        zone: &Zone,
+        index: FrameIdx,
+        order: Order,
+    ) -> bool {
+        let migratetype = machine.memmap.pageblock(index).migratetype();
+        if !machine.pcps.takes(order) || migratetype == MigrateType::Isolate {
+            return false;
+        }
+        let here = CpuGuard::new(&self.platform);
+        let Some(pcp) = machine.pcps.get(here.cpu(), &zone.shared) else { return false };
+        let Some(mut lists) = pcp.lists.own(&here) else { return false };
+        machine.memmap.frame(index).set_state(FrameState::cached(
+            order,
+            migratetype,
+            zone.shared.id,
+        ));
+        let list = PcpIndex::new(order, migratetype);
+        pcp.push(&mut lists, list, FreeBlock::new(index));
+        pcp.count_freed(list);
+        let reclaim = zone.shared.reclaim_active();
+        if pcp.count() >= pcp.high_for(order, reclaim) {
+            self.give_back(machine, zone, (pcp, &mut lists, list), reclaim);
+        }
+        true
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_back(
+        &self,
+        machine: &Machine,
+        zone: &Zone,
+        (pcp, lists, list): (&Pcp, &mut PcpLists, PcpIndex),
+        reclaim: ReclaimActive,
+    ) {
+        let irq = IrqGuard::new(&self.platform);
+        zone.with(&machine.memmap, &irq, |zone| pcp.give_back(lists, list, zone, reclaim));
+    }
+}
+
+/// Whether a request goes to the lists of its CPU. Movable lists may hold CMA frames, so requests
+/// that must not have these don't.
+#[inline]
+fn may_use_lists(request: &Request<'_>, attempt: &Attempt) -> bool {
+    request.machine.pcps.takes(request.order)
+        && (request.migratetype != MigrateType::Movable || attempt.flags.contains(AllocFlags::CMA))
+}
+
+#[inline]
+fn pop<P: Platform>(pcp: &Pcp, here: &CpuGuard<'_, P>, index: PcpIndex) -> Popped {
+    let Some(mut lists) = pcp.lists.own(here) else { return Popped::Busy };
+    pcp.halve_free_factor();
+    match pcp.pop(&mut lists, index) {
+        Some(block) => {
+            pcp.count_allocated(index);
+            Popped::Block(block)
+        }
+        None => Popped::Empty,
+    }
+}

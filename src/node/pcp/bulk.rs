@@ -1,0 +1,92 @@
+//! Between a CPU's lists and the zone: many blocks at once, under the zone's lock.
+
+use super::{NR_PCP_LISTS, Pcp, PcpIndex, PcpLists};
+use crate::zone::{ExtfragLog, ReclaimActive, ZoneMut};
+use crate::{AllocFlags, MigrateType, Order};
+
+impl Pcp {
+    /// Fills an empty list, to its end, with blocks for requests of a type.
+    #[doc(alias = "rmqueue_bulk")]
+    pub(crate) fn refill(
+        &self,
+        lists: &mut PcpLists,
+        index: PcpIndex,
+        zone: &mut ZoneMut<'_>,
+        (migratetype, flags): (MigrateType, AllocFlags),
+    ) -> ExtfragLog {
+        let order = index.order();
+        let list = lists.list(index);
+        let (blocks, log) =
+            zone.rmqueue_bulk(order, self.nr_to_take(order), migratetype, flags, |block| {
+                list.push_back(block);
+            });
+        self.add_count(blocks << order.get());
+        log
+    }
+
+    /// Blocks of a batch: fewer of larger ones, at least two. Zones so small that their batch is a
+    /// single frame keep none at hand.
+    fn nr_to_take(&self, order: Order) -> u32 {
+        let batch = self.batch();
+        if batch > 1 { (batch >> order.get()).max(2) } else { batch.max(1) }
+    }
+
+    /// Gives back what a block of this order, just freed to the list `index`, is too much.
+    #[doc(alias = "free_unref_page_commit")]
+    pub(crate) fn give_back(
+        &self,
+        lists: &mut PcpLists,
+        index: PcpIndex,
+        zone: &mut ZoneMut<'_>,
+        reclaim: ReclaimActive,
+    ) {
+        let frames = self.nr_to_free(index.order(), reclaim);
+        self.free_bulk(lists, frames, index, zone);
+    }
+
+    /// How many frames to give back: a batch, twice as many each time as long as nothing is
+    /// allocated, but a batch stays; everything, if blocks of several frames are only freed.
+    #[doc(alias = "nr_pcp_free")]
+    fn nr_to_free(&self, order: Order, reclaim: ReclaimActive) -> u32 {
+        if self.frees_all(order) {
+            return self.count();
+        }
+        let (batch, high) = (self.batch(), self.high_for(order, reclaim));
+        if high < batch {
+            return 1;
+        }
+        let most = high - batch;
+        let factor = self.free_factor();
+        let doubled = u64::from(batch) << factor.min(31);
+        if doubled < u64::from(most) {
+            self.set_free_factor(factor + 1);
+        }
+        u32::try_from(doubled).unwrap_or(u32::MAX).min(most)
+    }
+
+    /// Gives frames back, list after list in turn from `first` on, the oldest of each first, until
+    /// there were so many; the last block may be more than was asked for. Blocks go to the free
+    /// lists of the type that was noted when they came; while pageblocks are isolated, to those of
+    /// their pageblock.
+    #[doc(alias = "free_pcppages_bulk")]
+    pub(crate) fn free_bulk(
+        &self,
+        lists: &mut PcpLists,
+        frames: u32,
+        first: PcpIndex,
+        zone: &mut ZoneMut<'_>,
+    ) {
+        let mut left = frames.min(self.count());
+        let (mut index, mut empty) = (first, 0);
+        while left > 0 && empty < NR_PCP_LISTS {
+            let Some(block) = lists.list(index).pop_back() else {
+                (index, empty) = (index.next(), empty + 1);
+                continue;
+            };
+            empty = 0;
+            left = left.saturating_sub(index.frames());
+            self.sub_count(index.frames());
+            zone.free_pcp_block(block, index.order());
+        }
+    }
+}

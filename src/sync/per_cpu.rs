@@ -1,0 +1,154 @@
+//! Values that belong to one CPU each.
+
+use super::cpu_lock::CpuLock;
+use super::pin::CpuGuard;
+use crate::CpuId;
+use crate::platform::{PcpExclusion, Platform};
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::ops::{Deref, DerefMut};
+
+/// How often a drainer looks again before it gives up on a list that is in use.
+const MAX_WAITS: u32 = 1 << 20;
+
+/// A value that belongs to one CPU: that CPU uses it often and cheaply, others seldom.
+///
+/// # Invariants
+///
+/// The value is reached only by who has the lock, and the lock is taken by the protocol that the
+/// platform names, the same at every call by the contract of [`Platform`].
+pub(crate) struct PerCpu<T> {
+    lock: CpuLock,
+    /// The CPU.
+    owner: CpuId,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: by the invariant of `PerCpu` the value is used by one at a time.
+unsafe impl<T: Send> Sync for PerCpu<T> {}
+
+impl<T> PerCpu<T> {
+    pub(crate) fn new(owner: CpuId, value: T) -> Self {
+        Self { lock: CpuLock::new(), owner, value: UnsafeCell::new(value) }
+    }
+
+    /// The value, for its own CPU, on which `here` holds the code. `None`: an interrupt came while
+    /// it was in use, or another CPU uses it, or it is of another CPU.
+    #[inline]
+    pub(crate) fn own<'a, P: Platform>(&'a self, here: &'a CpuGuard<'_, P>) -> Option<Own<'a, T>> {
+        let taken = match here.platform().pcp_exclusion() {
+            PcpExclusion::Swap => self.lock.try_swap(),
+            PcpExclusion::Busy => self.owner == here.cpu() && self.lock.try_own(),
+            PcpExclusion::SingleCpu => self.lock.try_own_alone(),
+        };
+        if taken { Some(Own { owner: self }) } else { None }
+    }
+
+    /// The value, for another CPU than its own. `None`: given up.
+    ///
+    /// Waits while its CPU uses it: that CPU must be able to go on, so not with interrupts off.
+    pub(crate) fn remote<P: Platform>(&self, platform: &P) -> Option<Remote<'_, T>> {
+        let mut waits = 0;
+        let mut wait = || {
+            waits += 1;
+            platform.relax();
+            waits < MAX_WAITS
+        };
+        let exclusion = platform.pcp_exclusion();
+        let taken = match exclusion {
+            PcpExclusion::Swap => loop {
+                if self.lock.try_swap() {
+                    break true;
+                }
+                if !wait() {
+                    break false;
+                }
+            },
+            PcpExclusion::Busy => self.lock.try_remote(|| platform.barrier_on(self.owner), wait),
+            PcpExclusion::SingleCpu => self.lock.try_own_alone(),
+        };
+        taken.then_some(Remote { owner: self, exclusion })
+    }
+
+    /// The CPU that it belongs to.
+    pub(crate) fn owner(&self) -> CpuId {
+        self.owner
+    }
+}
+
+impl<T> fmt::Debug for PerCpu<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PerCpu").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+/// The value in use on its own CPU.
+///
+/// # Invariants
+///
+/// Whoever has one has the lock.
+#[derive(Debug)]
+pub(crate) struct Own<'a, T> {
+    owner: &'a PerCpu<T>,
+}
+
+impl<T> Deref for Own<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: by the invariants of `Own` and `PerCpu`.
+        unsafe { &*self.owner.value.get() }
+    }
+}
+
+impl<T> DerefMut for Own<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: by the invariants of `Own` and `PerCpu`.
+        unsafe { &mut *self.owner.value.get() }
+    }
+}
+
+impl<T> Drop for Own<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.owner.lock.release();
+    }
+}
+
+/// The value in use by a CPU that it does not belong to.
+///
+/// # Invariants
+///
+/// Whoever has one has the lock.
+#[derive(Debug)]
+pub(crate) struct Remote<'a, T> {
+    owner: &'a PerCpu<T>,
+    exclusion: PcpExclusion,
+}
+
+impl<T> Deref for Remote<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: by the invariants of `Remote` and `PerCpu`.
+        unsafe { &*self.owner.value.get() }
+    }
+}
+
+impl<T> DerefMut for Remote<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: by the invariants of `Remote` and `PerCpu`.
+        unsafe { &mut *self.owner.value.get() }
+    }
+}
+
+impl<T> Drop for Remote<'_, T> {
+    fn drop(&mut self) {
+        match self.exclusion {
+            PcpExclusion::Busy => self.owner.lock.release_remote(),
+            PcpExclusion::Swap | PcpExclusion::SingleCpu => self.owner.lock.release(),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Many blocks at once, for the per-CPU lists.
+
+use super::buddy::FreeTo;
+use super::free_area::ListEnd;
+use super::shared::ZoneMut;
+use crate::memmap::{FrameIdx, FrameState, FreeBlock};
+use crate::{AllocFlags, Extfrag, MigrateType, Order};
+
+/// The takeovers during one refill, to be told to the trace points when no lock is held.
+#[derive(Debug, Default)]
+pub(crate) struct ExtfragLog {
+    events: [Option<Extfrag>; ExtfragLog::MOST],
+    len: usize,
+}
+
+impl ExtfragLog {
+    /// A refill that takes over more blocks than this is told of the first ones only.
+    const MOST: usize = 8;
+
+    fn add(&mut self, event: Extfrag) {
+        if let Some(place) = self.events.get_mut(self.len) {
+            *place = Some(event);
+            self.len += 1;
+        }
+    }
+
+    pub(crate) fn events(self) -> impl Iterator<Item = Extfrag> {
+        self.events.into_iter().flatten()
+    }
+}
+
+impl ZoneMut<'_> {
+    /// Takes up to `count` blocks for requests of a type, in the order in which single requests
+    /// would get them, and hands each to `take`. Gives the number of blocks.
+    ///
+    /// As Linux does, the free frames are counted down at the end only: what CMA is weighed against
+    /// stays the same in between.
+    pub(crate) fn rmqueue_bulk(
+        &mut self,
+        order: Order,
+        count: u32,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+        mut take: impl FnMut(FreeBlock),
+    ) -> (u32, ExtfragLog) {
+        let (mut taken, mut log) = (0, ExtfragLog::default());
+        while taken < count {
+            let run = match self.is_cma_first(flags) {
+                true => None,
+                false => self.take_run(order, count - taken, migratetype),
+            };
+            if let Some((first, blocks)) = run {
+                self.cache_run(first, order, blocks, migratetype, &mut take);
+                taken += blocks;
+                continue;
+            }
+            let mut extfrag = None;
+            let found = self.rmqueue(order, migratetype, flags, &mut extfrag);
+            extfrag.into_iter().for_each(|event| log.add(event));
+            let Some((block, list_type)) = found else { break };
+            if list_type == MigrateType::Cma {
+                self.shared.nr_free_cma.sub(order.nr_pages());
+            }
+            self.cache_run(block.into_index(), order, 1, list_type, &mut take);
+            taken += 1;
+        }
+        self.shared.nr_free.sub(u64::from(taken) << order.get());
+        (taken, log)
+    }
+
+    /// Takes up to `most` blocks of an order that follow each other, out of the first block of the
+    /// smallest order that has one: what taking one after the other would take. What is left of
+    /// that block goes to the lists in the largest parts that it has.
+    fn take_run(
+        &mut self,
+        order: Order,
+        most: u32,
+        migratetype: MigrateType,
+    ) -> Option<(FrameIdx, u32)> {
+        let current = self.shared.smallest_order(order, migratetype)?;
+        let first = self.pop(current, migratetype)?.into_index();
+        let whole = 1 << (current.get() - order.get());
+        let taken = most.min(whole);
+        let mut at = taken;
+        while at < whole {
+            let Some(part) = Order::new(order.get() + at.trailing_zeros()) else { break };
+            let index = first.forward_in_block(at << order.get());
+            self.add(FreeBlock::new(index), part, migratetype, ListEnd::Head);
+            at += 1 << at.trailing_zeros();
+        }
+        Some((first, taken))
+    }
+
+    /// Marks blocks that follow each other as cached, and hands them on.
+    fn cache_run(
+        &mut self,
+        first: FrameIdx,
+        order: Order,
+        blocks: u32,
+        migratetype: MigrateType,
+        take: &mut impl FnMut(FreeBlock),
+    ) {
+        let state = FrameState::cached(order, migratetype, self.shared.id);
+        for block in 0..blocks {
+            let index = first.forward_in_block(block << order.get());
+            self.memmap.frame(index).set_state(state);
+            take(FreeBlock::new(index));
+        }
+    }
+
+    /// Frees a block of a per-CPU list, to the type that was noted when it came there. While some
+    /// pageblock of the zone is isolated, that of its pageblock counts instead.
+    #[inline]
+    pub(crate) fn free_pcp_block(&mut self, block: FreeBlock, order: Order) {
+        let index = block.index();
+        let migratetype = match self.shared.nr_isolated.get() {
+            0 => self.memmap.frame(index).state().migratetype(),
+            _ => self.memmap.pageblock(index).migratetype(),
+        };
+        self.free_one_page(block, order, migratetype, FreeTo::Head);
+    }
+}
