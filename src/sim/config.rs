@@ -1,7 +1,7 @@
 //! What a simulated machine is made of.
 
 use crate::boot::{BootInfo, MemoryKind, MemoryRegion, NodeRange, Numa, Options, Reservation};
-use crate::{NodeId, PhysAddr, ZoneLayout};
+use crate::{NodeId, PcpExclusion, PhysAddr, ZoneLayout};
 use std::vec;
 use std::vec::Vec;
 
@@ -32,6 +32,9 @@ pub struct SimConfig {
     pub tables: Tables,
     /// What the place of the tables holds before boot; `None`: whatever the host gives.
     pub dirt: Option<u8>,
+    /// How per-CPU lists are kept from other CPUs. [`PcpExclusion::Busy`] needs a host with
+    /// `membarrier`; on others it is taken for [`PcpExclusion::Swap`].
+    pub exclusion: PcpExclusion,
 }
 
 /// Where the tables of a simulated machine lie.
@@ -69,6 +72,7 @@ impl SimConfig {
             contents: Contents::Kept,
             tables: Tables::Carved,
             dirt: Some(0xa5),
+            exclusion: PcpExclusion::Busy,
         }
     }
 

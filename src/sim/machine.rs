@@ -1,9 +1,10 @@
 //! A simulated machine: host memory lent as physical memory, threads as CPUs.
 
-use super::{Contents, SimConfig, SimKernel, SimTrace, Tables};
+use super::cpus::Cpus;
+use super::{Contents, SimConfig, SimKernel, SimTrace, Tables, barrier};
 use crate::alloc::PageAllocator;
 use crate::boot::{BootReport, InitError, Survey, metadata_bytes};
-use crate::platform::{IrqFlags, Platform};
+use crate::platform::{IrqFlags, PcpExclusion, PinFlags, Platform};
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
 use crate::{CpuId, PhysAddr};
@@ -12,12 +13,11 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::thread;
 
 std::thread_local! {
-    /// The CPU that this thread stands for.
-    static CPU: Cell<CpuId> = const { Cell::new(CpuId::BOOT) };
-    /// How often interrupts were turned off on it and not yet on again.
+    /// How often interrupts were turned off on this thread and not yet on again.
     static IRQS_OFF: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -29,12 +29,20 @@ std::thread_local! {
 pub struct SimPlatform {
     memory: MmapRaw,
     contents: Contents,
+    cpus: Arc<Cpus>,
+    exclusion: PcpExclusion,
 }
 
 impl SimPlatform {
-    fn new(bytes: u64, contents: Contents) -> Result<Self, SimError> {
+    fn new(bytes: u64, config: &SimConfig) -> Result<Self, SimError> {
         let bytes = usize::try_from(bytes).map_err(|_| SimError::TooLarge(bytes))?;
-        Ok(Self { memory: reserve(bytes)?, contents })
+        let exclusion = match config.exclusion {
+            PcpExclusion::Busy if !barrier::register() => PcpExclusion::Swap,
+            other => other,
+        };
+        let memory = reserve(bytes)?;
+        let cpus = Cpus::new(u32::try_from(config.cpus.len().max(1)).unwrap_or(u32::MAX));
+        Ok(Self { memory, contents: config.contents, cpus, exclusion })
     }
 
     /// Whether the running thread has interrupts off.
@@ -44,10 +52,13 @@ impl SimPlatform {
     }
 }
 
-// SAFETY: threads that run at the same time have different CPU numbers as long as tests don't give
-// two of them the same (`Sim::run` does not; `on_cpu` says so; the allocator is sound even then, as
-// nothing of it depends on the number yet). There are no interrupt handlers. The whole address
-// space of the machine is one mapping, so pointers into it are valid, contiguous and distinct.
+// SAFETY: a CPU is one thread's at a time, and no other thread is told its number (invariant of
+// `Cpus`), so a thread can't leave its CPU, and nothing else runs there but handlers of signals,
+// which end before the thread goes on. Without exclusion, every thread but the one that stands for
+// the boot CPU panics. The barrier is passed by all threads, and was registered, or `Busy` is not
+// said. Handlers of signals must look at `irqs_off` before they use the allocator: whoever installs
+// one (unsafe code) answers for that. The whole address space of the machine is one mapping, so
+// pointers into it are valid, contiguous and distinct.
 unsafe impl Platform for SimPlatform {
     fn irq_save(&self) -> IrqFlags {
         IrqFlags(IRQS_OFF.replace(IRQS_OFF.get() + 1))
@@ -66,8 +77,35 @@ unsafe impl Platform for SimPlatform {
         }
     }
 
+    #[inline]
     fn cpu_id(&self) -> CpuId {
-        CPU.get()
+        self.cpus.current()
+    }
+
+    #[inline]
+    fn pin(&self) -> PinFlags {
+        let excludes = self.exclusion != PcpExclusion::SingleCpu;
+        assert!(
+            excludes || self.cpus.current() == CpuId::BOOT,
+            "a machine whose CPU is excluded from nothing is used by one thread only"
+        );
+        PinFlags(0)
+    }
+
+    #[inline]
+    unsafe fn unpin(&self, _flags: PinFlags) {}
+
+    #[inline]
+    fn pcp_exclusion(&self) -> PcpExclusion {
+        self.exclusion
+    }
+
+    fn barrier_on(&self, _cpu: CpuId) {
+        barrier::barrier();
+    }
+
+    fn relax(&self) {
+        thread::yield_now();
     }
 
     unsafe fn clear_pages(&self, start: PhysAddr, bytes: usize) {
@@ -145,7 +183,7 @@ impl<R: Reclaim, T: Trace> Sim<R, T> {
     pub fn boot_with(config: &SimConfig, reclaim: R, trace: T) -> Result<Self, SimError> {
         let nr_cpus = u32::try_from(config.cpus.len().max(1)).unwrap_or(u32::MAX);
         let end = config.with_boot_info(end_of_memory)?;
-        let platform = SimPlatform::new(end, config.contents)?;
+        let platform = SimPlatform::new(end, config)?;
         let allocator = PageAllocator::with_hooks(platform, reclaim, trace);
         let (report, tables) = match config.tables {
             Tables::Carved => (init_carved(&allocator, config)?, None),
@@ -164,28 +202,37 @@ impl<R: Reclaim, T: Trace> Sim<R, T> {
         self.nr_cpus
     }
 
-    /// Runs `f` on a CPU: in it, this thread stands for that CPU. Two threads must not stand for
-    /// the same CPU at the same time.
-    pub fn on_cpu<A>(&self, cpu: CpuId, f: impl FnOnce() -> A) -> A {
-        let _back = OnCpu(CPU.replace(cpu));
-        f()
-    }
-
-    /// Runs `f` on all CPUs at once, each a thread, and waits for them.
+    /// Runs `f` on a CPU: in it, this thread stands for that CPU.
+    ///
+    /// A thread that uses the machine otherwise stands for the lowest CPU that is free, until it
+    /// ends; when there are no more, for none: then it goes without per-CPU lists.
     ///
     /// # Panics
     ///
-    /// When `f` does.
+    /// If another thread stands for that CPU now, or there is no such CPU.
+    pub fn on_cpu<A>(&self, cpu: CpuId, f: impl FnOnce() -> A) -> A {
+        let _back = self.allocator.platform().cpus.stand_for(cpu);
+        f()
+    }
+
+    /// Runs `f` on all CPUs at once, each a thread, and waits for them. The calling thread stands
+    /// for none meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// When `f` does, or when still another thread stands for a CPU.
     pub fn run(&self, f: impl Fn(CpuId) + Sync)
     where
         R: Sync,
         T: Sync,
     {
+        let cpus = &self.allocator.platform().cpus;
+        let _lent = cpus.lend();
         thread::scope(|scope| {
             for cpu in (0..self.nr_cpus).map(CpuId::new) {
                 let f = &f;
                 scope.spawn(move || {
-                    CPU.set(cpu);
+                    let _here = cpus.stand_for(cpu);
                     f(cpu);
                 });
             }
@@ -231,15 +278,6 @@ fn init_apart<R: Reclaim, T: Trace>(
     // SAFETY: as in `init_carved`; the tables are no part of the machine's memory.
     let report = config.with_boot_info(|info| unsafe { allocator.init_in(info, tables) })?;
     Ok((report, Some(mapping)))
-}
-
-/// Makes the thread stand for the CPU before again, after a panic too.
-struct OnCpu(CpuId);
-
-impl Drop for OnCpu {
-    fn drop(&mut self) {
-        CPU.set(self.0);
-    }
 }
 
 /// One past the last byte of present memory.

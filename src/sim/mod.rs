@@ -17,7 +17,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[expect(unsafe_code, reason = "a call of the host")]
+mod barrier;
 mod config;
+mod cpus;
 mod kernel;
 #[expect(unsafe_code, reason = "lends host memory as physical memory")]
 mod machine;

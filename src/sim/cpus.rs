@@ -1,0 +1,163 @@
+//! Which thread stands for which CPU of a simulated machine.
+
+use crate::CpuId;
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::vec::Vec;
+
+/// What a thread is that stands for no CPU: there were no more.
+pub(super) const NO_CPU: CpuId = CpuId::new(u32::MAX);
+
+/// Numbers machines from 1 on.
+static MACHINES: AtomicU64 = AtomicU64::new(1);
+
+std::thread_local! {
+    /// The machine that this thread used last, and the CPU that it stands for there.
+    static CURRENT: Cell<(u64, CpuId)> = const { Cell::new((0, NO_CPU)) };
+    /// The CPUs that this thread took of its own accord; given back when it ends.
+    static CLAIMS: RefCell<Vec<Claim>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The CPUs of one machine.
+///
+/// # Invariants
+///
+/// A CPU is at most one thread's, and only that thread is told its number.
+#[derive(Debug)]
+pub(super) struct Cpus {
+    machine: u64,
+    owners: Mutex<Vec<Option<ThreadId>>>,
+}
+
+impl Cpus {
+    pub(super) fn new(nr_cpus: u32) -> Arc<Self> {
+        let owners = Mutex::new(std::vec![None; nr_cpus as usize]);
+        Arc::new(Self { machine: MACHINES.fetch_add(1, Ordering::Relaxed), owners })
+    }
+
+    /// The CPU that the running thread stands for: at its first call the lowest that is free, which
+    /// it then keeps; [`NO_CPU`] if none is.
+    #[inline]
+    pub(super) fn current(self: &Arc<Self>) -> CpuId {
+        let (machine, cpu) = CURRENT.get();
+        if machine == self.machine { cpu } else { self.find_current() }
+    }
+
+    #[cold]
+    fn find_current(self: &Arc<Self>) -> CpuId {
+        let known = CLAIMS.try_with(|claims| {
+            let mut claims = claims.borrow_mut();
+            claims.retain(|claim| Arc::strong_count(&claim.cpus) > 1);
+            let mine = claims.iter().find(|claim| claim.cpus.machine == self.machine);
+            mine.map(|claim| claim.cpu).or_else(|| {
+                let claim = self.claim_lowest()?;
+                let cpu = claim.cpu;
+                claims.push(claim);
+                Some(cpu)
+            })
+        });
+        let cpu = known.ok().flatten().unwrap_or(NO_CPU);
+        if cpu != NO_CPU {
+            CURRENT.set((self.machine, cpu));
+        }
+        cpu
+    }
+
+    fn owners(&self) -> MutexGuard<'_, Vec<Option<ThreadId>>> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claim_lowest(self: &Arc<Self>) -> Option<Claim> {
+        let mut owners = self.owners();
+        let free = owners.iter().position(Option::is_none)?;
+        owners[free] = Some(thread::current().id());
+        Some(Claim { cpus: Arc::clone(self), cpu: CpuId::new(u32::try_from(free).ok()?) })
+    }
+
+    /// Takes a CPU for the running thread; `Ok(None)` if it has it already.
+    fn claim(self: &Arc<Self>, cpu: CpuId) -> Result<Option<Claim>, &'static str> {
+        let mut owners = self.owners();
+        let me = thread::current().id();
+        match owners.get_mut(cpu.index()) {
+            Some(owner) if *owner == Some(me) => Ok(None),
+            Some(owner @ None) => {
+                *owner = Some(me);
+                Ok(Some(Claim { cpus: Arc::clone(self), cpu }))
+            }
+            Some(Some(_)) => Err("is another thread's now"),
+            None => Err("does not exist"),
+        }
+    }
+
+    /// The thread stands for this CPU until the value is dropped.
+    ///
+    /// # Panics
+    ///
+    /// If the CPU is another thread's, or there is no such CPU.
+    pub(super) fn stand_for(self: &Arc<Self>, cpu: CpuId) -> StandsFor {
+        match self.claim(cpu) {
+            Ok(claim) => StandsFor { before: CURRENT.replace((self.machine, cpu)), _claim: claim },
+            Err(why) => panic!("CPU {cpu} {why}"),
+        }
+    }
+
+    /// The running thread gives up its CPU, if it has taken one of its own accord, until the value
+    /// is dropped: it waits for threads that need all.
+    pub(super) fn lend(self: &Arc<Self>) -> Lent {
+        let claim = CLAIMS.with_borrow_mut(|claims| {
+            let mine = claims.iter().position(|claim| claim.cpus.machine == self.machine)?;
+            Some(claims.swap_remove(mine))
+        });
+        let cpu = claim.map(|claim| claim.cpu);
+        Lent { cpus: Arc::clone(self), cpu, before: CURRENT.replace((0, NO_CPU)) }
+    }
+}
+
+/// A CPU that is the running thread's.
+#[derive(Debug)]
+struct Claim {
+    cpus: Arc<Cpus>,
+    cpu: CpuId,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(owner) = self.cpus.owners().get_mut(self.cpu.index()) {
+            *owner = None;
+        }
+    }
+}
+
+/// Made by [`Cpus::stand_for`]. The thread is what it was before when this is dropped, after a panic
+/// too.
+#[derive(Debug)]
+pub(super) struct StandsFor {
+    before: (u64, CpuId),
+    _claim: Option<Claim>,
+}
+
+impl Drop for StandsFor {
+    fn drop(&mut self) {
+        CURRENT.set(self.before);
+    }
+}
+
+/// Made by [`Cpus::lend`]. The thread has its CPU back when this is dropped, if nobody else took it.
+#[derive(Debug)]
+pub(super) struct Lent {
+    cpus: Arc<Cpus>,
+    cpu: Option<CpuId>,
+    before: (u64, CpuId),
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(cpu) = self.cpu else { return };
+        if let Ok(Some(claim)) = self.cpus.claim(cpu) {
+            CLAIMS.with_borrow_mut(|claims| claims.push(claim));
+            CURRENT.set(self.before);
+        }
+    }
+}
