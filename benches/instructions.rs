@@ -89,7 +89,7 @@ fn record() -> Result<ExitCode, Box<dyn Error>> {
 fn compare(words: &[String]) -> Result<ExitCode, Box<dyn Error>> {
     let record = read()?;
     let compiler = valgrind::compiler()?;
-    if record.compiler != compiler {
+    if !record.counts.is_empty() && record.compiler != compiler {
         println!("warning: {RECORD} is of {}, this is {compiler}", record.compiler);
     }
     table::head();
