@@ -20,6 +20,7 @@ mod groups {
 }
 mod harness {
     pub(crate) mod adaptor;
+    pub(crate) mod free_order;
     pub(crate) mod maps;
     pub(crate) mod recorder;
     pub(crate) mod rng;

@@ -1,6 +1,7 @@
 //! The workloads: what is asked of an allocator, again and again.
 
 use super::adaptor::FrameAllocator;
+pub(crate) use super::free_order::FreeOrder;
 use super::recorder::Recorder;
 use super::rng::Rng;
 use page_alloc::Order;
@@ -9,39 +10,6 @@ use std::time::{Duration, Instant};
 
 /// Frames of the machines that workloads run on: 256 MiB.
 pub(crate) const FRAMES: u64 = 1 << 16;
-
-/// In which order the blocks of a batch are freed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum FreeOrder {
-    /// The youngest first.
-    Lifo,
-    /// The oldest first.
-    Fifo,
-    Random,
-}
-
-impl FreeOrder {
-    pub(crate) const ALL: [Self; 3] = [Self::Lifo, Self::Fifo, Self::Random];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Lifo => "lifo",
-            Self::Fifo => "fifo",
-            Self::Random => "random",
-        }
-    }
-
-    /// The places of a batch in the order in which they are freed.
-    fn places(self, blocks: usize) -> Vec<usize> {
-        let mut places: Vec<_> = (0..blocks).collect();
-        match self {
-            Self::Lifo => places.reverse(),
-            Self::Fifo => {}
-            Self::Random => Rng::new().shuffle(&mut places),
-        }
-        places
-    }
-}
 
 /// Allocates a block and frees it.
 pub(crate) fn pairs<A: FrameAllocator>(allocator: &mut A, order: Order, times: u64) -> Duration {

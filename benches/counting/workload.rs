@@ -1,0 +1,107 @@
+//! What is counted: each function sets up, warms up, and does so many rounds.
+
+use crate::harness::adaptor::{FrameAllocator, Machine};
+use crate::harness::free_order::FreeOrder;
+use page_alloc::sim::{Contents, Sim, SimConfig};
+use page_alloc::{Gfp, NoReclaim, NoTrace, Order, Pages};
+use std::hint::black_box;
+
+/// Frames of the machines and zones that workloads run on: 4 GiB.
+const FRAMES: u64 = 1 << 20;
+
+/// Rounds before the counted ones: after them every frame in use has been used before.
+const WARM_UP: u64 = 2;
+
+/// The whole allocator, asked from where nothing may sleep.
+pub(crate) struct Atomic(Machine);
+
+impl FrameAllocator for Atomic {
+    const NAME: &'static str = Machine::NAME;
+    type Block = Pages;
+
+    fn boot(frames: u64) -> Self {
+        Self(Machine::boot(frames))
+    }
+
+    #[inline]
+    fn alloc(&mut self, order: Order) -> Option<Pages> {
+        self.0.0.alloc_pages(Gfp::ATOMIC, order).ok()
+    }
+
+    #[inline]
+    fn free(&mut self, block: Pages) {
+        self.0.free(block);
+    }
+}
+
+fn repeat(rounds: u64, round: impl FnMut(u64)) {
+    (0..WARM_UP + rounds).for_each(round);
+}
+
+fn pairs<A: FrameAllocator>(allocator: &mut A, order: Order, rounds: u64) {
+    let order = black_box(order);
+    repeat(rounds, |_| {
+        let block = allocator.alloc(order).expect("memory");
+        allocator.free(block);
+    });
+}
+
+/// Allocates a block and frees it; nothing else is allocated, so it is split and merged each time.
+pub(crate) fn fresh_pairs<A: FrameAllocator>(order: Order, rounds: u64) {
+    pairs(&mut A::boot(FRAMES), order, rounds);
+}
+
+/// The same where a block of the order is at hand, whose buddy is allocated: no split, no merge.
+pub(crate) fn warm_pairs<A: FrameAllocator>(order: Order, rounds: u64) {
+    let mut allocator = A::boot(FRAMES);
+    let [_buddy, block] = [(); 2].map(|()| allocator.alloc(order).expect("memory"));
+    allocator.free(block);
+    pairs(&mut allocator, order, rounds);
+}
+
+/// Allocates many single frames, then frees them all.
+pub(crate) fn batches<A: FrameAllocator>(blocks: usize, free_order: FreeOrder, rounds: u64) {
+    let mut allocator = A::boot(FRAMES);
+    let mut batch: Vec<Option<A::Block>> = (0..blocks).map(|_| None).collect();
+    let places = free_order.places(blocks);
+    repeat(rounds, |_| {
+        batch.iter_mut().for_each(|block| *block = allocator.alloc(Order::ZERO));
+        for place in &places {
+            allocator.free(batch[*place].take().expect("memory"));
+        }
+    });
+}
+
+/// A machine on which so many single frames, given back since, have been in use.
+fn used<A: FrameAllocator>(frames: u64) -> A {
+    let mut allocator = A::boot(FRAMES);
+    let all: Vec<_> = (0..frames).map(|_| allocator.alloc(Order::ZERO).expect("memory")).collect();
+    all.into_iter().for_each(|block| allocator.free(block));
+    allocator
+}
+
+/// Allocates a single frame, and keeps it. At most `most` rounds.
+pub(crate) fn allocs<A: FrameAllocator>(most: u64, rounds: u64) {
+    let mut allocator: A = used(most + WARM_UP);
+    let mut kept = Vec::with_capacity(usize::try_from(most + WARM_UP).expect("64 bits"));
+    repeat(rounds, |_| kept.push(allocator.alloc(Order::ZERO).expect("memory")));
+}
+
+/// Frees a single frame, the oldest one. At most `most` rounds.
+pub(crate) fn frees<A: FrameAllocator>(most: u64, rounds: u64) {
+    let mut allocator: A = used(most + WARM_UP);
+    let all = (0..most + WARM_UP).map(|_| allocator.alloc(Order::ZERO).expect("memory"));
+    let mut all = all.collect::<Vec<_>>().into_iter();
+    repeat(rounds, |_| allocator.free(all.next().expect("enough of them")));
+}
+
+/// Boots a machine of so many bytes without a hole. The place of its tables holds whatever the host
+/// gives, and is not written before boot: filling it would be most of the count.
+pub(crate) fn boots(bytes: u64, rounds: u64) {
+    let mut config = SimConfig::flat(bytes);
+    config.contents = Contents::Ignored;
+    config.dirt = None;
+    repeat(rounds, |_| {
+        black_box(Sim::boot_with(&config, NoReclaim, NoTrace).expect("a legal machine"));
+    });
+}

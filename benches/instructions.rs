@@ -1,0 +1,116 @@
+//! How many instructions an operation takes, counted by callgrind and compared with the record
+//! beside this file, `instructions.txt`. Counts repeat where times do not.
+//!
+//! ```text
+//! cargo bench --bench instructions                compares; status 1 if a case grew by over 5 %
+//! cargo bench --bench instructions -- zone boot   the cases whose names contain "zone" or "boot"
+//! cargo bench --bench instructions -- --record    writes the record
+//! cargo bench --bench instructions -- --smoke     runs each case once, counts nothing
+//! ```
+//!
+//! The program runs itself under plain valgrind. A harness such as gungraun would want a runner of
+//! its own installed, of just its version; all that is needed of it is one number a run.
+#![allow(missing_docs, reason = "a bench")]
+
+mod harness {
+    #[allow(dead_code, reason = "shared with the bench that takes times")]
+    pub(crate) mod adaptor;
+    #[allow(dead_code, reason = "shared with the bench that takes times")]
+    pub(crate) mod free_order;
+    pub(crate) mod rng;
+}
+mod counting {
+    pub(crate) mod callgrind;
+    pub(crate) mod cases;
+    pub(crate) mod command;
+    pub(crate) mod count;
+    pub(crate) mod record;
+    pub(crate) mod table;
+    pub(crate) mod valgrind;
+    pub(crate) mod verdict;
+    pub(crate) mod workload;
+}
+
+use counting::cases::{CASES, Case};
+use counting::command::Command;
+use counting::count::Count;
+use counting::record::Record;
+use counting::{table, valgrind};
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+use std::{env, fs, io};
+
+/// The record, below the crate's folder.
+const RECORD: &str = "benches/instructions.txt";
+
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("instructions: {error}");
+        ExitCode::from(2)
+    })
+}
+
+fn run() -> Result<ExitCode, Box<dyn Error>> {
+    match Command::parse(env::args().skip(1))? {
+        Command::Compare { words } => compare(&words),
+        Command::Record => record(),
+        Command::Smoke { words } => {
+            chosen(&words).for_each(|case| (case.run)(1));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Child { case, times } => {
+            let case = CASES.iter().find(|known| known.name == case).ok_or("no such case")?;
+            (case.run)(times * case.rounds);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The cases whose names contain one of the words; all, if there are no words.
+fn chosen(words: &[String]) -> impl Iterator<Item = &'static Case> {
+    let is_chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
+    CASES.iter().filter(move |case| is_chosen(case.name))
+}
+
+fn record() -> Result<ExitCode, Box<dyn Error>> {
+    let mut record = Record::new(valgrind::compiler()?);
+    for case in CASES {
+        let now = valgrind::count(case)?;
+        println!("{}: {now}", case.name);
+        record.counts.push((case.name.to_owned(), now));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(RECORD);
+    fs::write(path, record.to_string())?;
+    println!("\n{} cases are in {RECORD}", CASES.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare(words: &[String]) -> Result<ExitCode, Box<dyn Error>> {
+    let record = read()?;
+    let compiler = valgrind::compiler()?;
+    if !record.counts.is_empty() && record.compiler != compiler {
+        println!("warning: {RECORD} is of {}, this is {compiler}", record.compiler);
+    }
+    table::head();
+    let rows: Result<Vec<(&str, Count)>, Box<dyn Error>> = chosen(words)
+        .map(|case| {
+            let now = valgrind::count(case)?;
+            table::row(case.name, record.get(case.name), now);
+            Ok((case.name, now))
+        })
+        .collect();
+    let report = record.compare(&rows?);
+    report.hints.iter().for_each(|hint| println!("hint: {hint}"));
+    report.failures.iter().for_each(|failure| eprintln!("instructions: {failure}"));
+    Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The record; an empty one if there is no file.
+fn read() -> Result<Record, Box<dyn Error>> {
+    match fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(RECORD)) {
+        Ok(text) => text.parse().map_err(|error| format!("{RECORD}: {error}").into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Record::default()),
+        Err(error) => Err(format!("{RECORD}: {error}").into()),
+    }
+}
