@@ -12,9 +12,9 @@
 //! let sim = Sim::boot(SimConfig::flat(64 << 20))?; // boots a `PageAllocator` on 64 MiB
 //! let free = sim.nr_free_pages();
 //!
-//! let block = sim.alloc_pages(Gfp::KERNEL, Order::O3)?;
-//! assert_eq!(block.range().len(), 8);
-//! assert_eq!(sim.nr_free_pages(), free - 8);
+//! let block = sim.alloc_pages(Gfp::KERNEL, Order::O4)?;
+//! assert_eq!(block.range().len(), 16);
+//! assert_eq!(sim.nr_free_pages(), free - 16);
 //! sim.free_pages(block)?;
 //!
 //! assert_eq!(sim.alloc_page(Gfp::DMA | Gfp::DMA32).unwrap_err(), AllocError::IllegalGfp(Gfp::DMA | Gfp::DMA32));
@@ -66,11 +66,13 @@
 //!   they were free, and so does this crate.)
 //! - **I5** The count of blocks of an order is the length of its lists, and the count of free
 //!   frames is the sum over all lists but those of isolated pageblocks.
-//! - **I6** Every managed frame is free or allocated, and an allocated block has a holder.
+//! - **I6** Every managed frame is free, on a per-CPU list, or allocated, and an allocated block has
+//!   a holder.
 //! - **I7** A free block is on the list of the order and migratetype that its state word names.
 //! - **I8** The min watermark is not above the low one, nor the low one above the high one.
 //!
-//! I9, the bound on the length of a per-CPU list, will come with the per-CPU lists.
+//! - **I9** A frame marked cached heads a block on the per-CPU list that its state names, and every
+//!   block there is marked so; a CPU's count of a zone's frames is that of its lists.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

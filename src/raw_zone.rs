@@ -348,7 +348,7 @@ impl<'m> RawZone<'m> {
     ///
     /// The first violation found: a defect of this crate, or of the code that writes to its tables.
     pub fn verify(&mut self) -> Result<(), Violation> {
-        verify::zone(&self.zone())
+        verify::zone(&self.zone(), 0)
     }
 }
 

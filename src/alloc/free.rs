@@ -38,10 +38,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// use page_alloc::{Gfp, Order};
     /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
     /// let free = sim.nr_free_pages();
-    /// let block = sim.alloc_pages(Gfp::KERNEL, Order::O3)?;
+    /// let block = sim.alloc_pages(Gfp::KERNEL, Order::O4)?;
     /// let shared = sim.get_page(&block)?;
     /// sim.free_pages(block)?; // still held
-    /// assert_eq!(sim.nr_free_pages(), free - 8);
+    /// assert_eq!(sim.nr_free_pages(), free - 16);
     /// sim.free_pages(shared)?;
     /// assert_eq!(sim.nr_free_pages(), free);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

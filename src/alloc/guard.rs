@@ -24,9 +24,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
     /// let free = sim.nr_free_pages();
     /// {
-    ///     let block = sim.guard(sim.alloc_pages(Gfp::KERNEL, Order::O3)?)?;
-    ///     assert_eq!(block.order(), Order::O3);
-    ///     assert_eq!(sim.nr_free_pages(), free - 8);
+    ///     let block = sim.guard(sim.alloc_pages(Gfp::KERNEL, Order::O4)?)?;
+    ///     assert_eq!(block.order(), Order::O4);
+    ///     assert_eq!(sim.nr_free_pages(), free - 16);
     /// }
     /// assert_eq!(sim.nr_free_pages(), free);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

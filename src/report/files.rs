@@ -61,15 +61,15 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// `/proc/zoneinfo`: sizes, watermarks, reserves and counters of every zone, also of empty ones.
     /// Empty before `init`.
     ///
-    /// What Linux fills from outside the page allocator is left out, as for [`ZoneInfo`]. There is a column for the zone `Device`, as
-    /// on most 64-bit machines; [`ZoneInfos::device`] takes it away.
+    /// What Linux fills from outside the page allocator is left out, as for [`ZoneInfo`]. There is a
+    /// column for the zone `Device`, as on most 64-bit machines; [`ZoneInfos::device`] takes it away.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
     /// let sim = Sim::boot(SimConfig::flat(32 << 20))?; // frame 0 is kept back, as Linux does
     /// let text = sim.zoneinfo().to_string();
     /// assert!(text.starts_with("Node 0, zone      DMA\n  pages free     4095\n        boost    0\n"));
-    /// assert!(text.contains("\n  pagesets\n  start_pfn:           1\nNode 0, zone    DMA32\n"));
+    /// assert!(text.contains("\n  pagesets\n    cpu: 0\n              count: 0\n"));
     /// assert!(text.ends_with("        protection: (0, 0, 0, 0, 0)\n")); // Movable is empty
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

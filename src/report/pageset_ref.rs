@@ -6,6 +6,8 @@ use crate::node::pcp::limits::PcpLimits;
 use crate::node::pcp::{Pcp, PcpIndex, PcpList, PcpLists};
 use crate::platform::Platform;
 use crate::sync::CpuGuard;
+use crate::verify::{self, Violation};
+use crate::zone_id::ZoneId;
 use crate::{CpuId, MigrateType, Pfn};
 use core::fmt;
 
@@ -96,8 +98,14 @@ impl<'a, P: Platform> PagesetRef<'a, P> {
         })
     }
 
+    /// Checks the lists. Gives the number of blocks.
+    pub(super) fn verify(&self, zone: ZoneId) -> Result<usize, Violation> {
+        let checked = self.with_lists(|lists| verify::pcp(zone, self.memmap, self.pcp, lists));
+        checked.unwrap_or_else(|| Err(Violation::in_use(zone)))
+    }
+
     /// Runs `f` on the lists, whosever they are.
-    pub(super) fn with_lists<A>(&self, f: impl FnOnce(&PcpLists) -> A) -> Option<A> {
+    fn with_lists<A>(&self, f: impl FnOnce(&PcpLists) -> A) -> Option<A> {
         let here = CpuGuard::new(self.platform);
         if here.cpu() == self.cpu() {
             return self.pcp.lists.own(&here).map(|lists| f(&lists));

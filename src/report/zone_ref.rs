@@ -132,7 +132,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.zones().try_for_each(|zone| zone.verify())
     }
 
-    /// Free frames of all zones, without those of isolated pageblocks.
+    /// Free frames of all zones, without those of isolated pageblocks and of per-CPU lists.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
@@ -218,14 +218,31 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
     #[must_use]
     pub fn numa_stat(&self) -> NumaStat {
         let events = &self.zone.shared.events;
-        NumaStat {
+        let stat = NumaStat {
             hit: events.numa_hit.get(),
             miss: events.numa_miss.get(),
             foreign: events.numa_foreign.load(Ordering::Relaxed) as u64,
             interleave: 0,
             local: events.numa_local.get(),
             other: events.numa_other.get(),
+        };
+        self.with_pcp_events(stat)
+    }
+
+    /// Adds the requests that the per-CPU lists served, which count them by CPU alone.
+    fn with_pcp_events(&self, mut stat: NumaStat) -> NumaStat {
+        for pcp in self.machine.pcps.of_zone(&self.zone.shared) {
+            let served = pcp.events.allocated();
+            stat.hit += served;
+            match self.machine.cpu_to_node(pcp.lists.owner()) == self.node() {
+                true => stat.local += served,
+                false => stat.other += served,
+            }
         }
+        let missed = self.zone.shared.events.pcp_miss.load(Ordering::Relaxed) as u64;
+        stat.hit = stat.hit.saturating_sub(missed);
+        stat.miss += missed;
+        stat
     }
 
     /// Free blocks of each order.
@@ -347,7 +364,11 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
     ///
     /// The first violation.
     pub fn verify(&self) -> Result<(), Violation> {
-        self.with(|zone| verify::zone(zone))
+        let mut cached = 0;
+        for pageset in self.pagesets() {
+            cached += pageset.verify(self.id())?;
+        }
+        self.with(|zone| verify::zone(zone, cached))
     }
 
     fn with<A>(&self, f: impl FnOnce(&mut ZoneMut<'_>) -> A) -> A {

@@ -1,7 +1,7 @@
 //! Values that belong to one CPU each.
 
 use super::cpu_lock::CpuLock;
-use super::pin::CpuGuard;
+use super::guard::CpuGuard;
 use crate::CpuId;
 use crate::platform::{PcpExclusion, Platform};
 use core::cell::UnsafeCell;

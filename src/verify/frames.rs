@@ -14,14 +14,14 @@ fn sections(zone: &ZoneMut<'_>) -> impl Iterator<Item = FrameIdx> {
     })
 }
 
-/// The zone's free and allocated blocks, by their first frames, ascending.
+/// The zone's free, cached and allocated blocks, by their first frames, ascending.
 pub(super) fn heads(zone: &ZoneMut<'_>) -> impl Iterator<Item = (FrameIdx, FrameState)> {
     sections(zone).flat_map(move |first| {
         let mut next = Some(first);
         core::iter::from_fn(move || {
             while let Some(index) = next {
                 let state = zone.memmap.state(index);
-                let block = matches!(state.kind(), FrameKind::Free | FrameKind::Allocated);
+                let block = is_block(state.kind());
                 let frames = if block { 1 << state.order().get() } else { 1 };
                 next = skip_pristine(zone, index, frames);
                 if block && state.zone() == zone.shared.id {
@@ -31,6 +31,10 @@ pub(super) fn heads(zone: &ZoneMut<'_>) -> impl Iterator<Item = (FrameIdx, Frame
             None
         })
     })
+}
+
+fn is_block(kind: FrameKind) -> bool {
+    matches!(kind, FrameKind::Free | FrameKind::Allocated | FrameKind::Cached)
 }
 
 /// The frame after those; `None` at the section's end, and where one descriptor speaks for all.
@@ -91,7 +95,7 @@ pub(super) fn managed(zone: &ZoneMut<'_>) -> Result<(), Violation> {
         }
     }
     if frames != zone.shared.managed.get() {
-        let what = "free and allocated frames are not as many as the managed ones";
+        let what = "free, cached and allocated frames are not as many as the managed ones";
         return Err(Violation::new(Invariant::Managed, zone.shared.id, None, what));
     }
     Ok(())

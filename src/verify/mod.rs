@@ -5,8 +5,11 @@
 
 mod frames;
 mod lists;
+mod pcps;
 #[cfg(test)]
 mod planted;
+
+pub(crate) use pcps::pcp;
 
 use crate::zone::ZoneMut;
 use crate::zone_id::ZoneId;
@@ -28,12 +31,15 @@ pub enum Invariant {
     Merged,
     /// I5: the counts of free blocks and frames are those of the lists.
     Counts,
-    /// I6: every managed frame is free or allocated.
+    /// I6: every managed frame is free, cached or allocated.
     Managed,
     /// I7: a free block is on the list of its recorded migratetype.
     Types,
     /// I8: the min watermark is not above the low one, nor the low above the high.
     Watermarks,
+    /// I9: the blocks that are marked cached are those of the per-CPU lists, and their frames are
+    /// counted.
+    Cached,
 }
 
 impl fmt::Display for Invariant {
@@ -47,6 +53,7 @@ impl fmt::Display for Invariant {
             Self::Managed => "I6",
             Self::Types => "I7",
             Self::Watermarks => "I8",
+            Self::Cached => "I9",
         })
     }
 }
@@ -72,6 +79,13 @@ impl Violation {
     }
 }
 
+impl Violation {
+    /// The lists of a CPU are in use, so that they can't be looked at.
+    pub(crate) fn in_use(zone: ZoneId) -> Self {
+        Self::new(Invariant::Cached, zone, None, "a CPU's lists are in use")
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in zone {} of node {}", self.invariant, self.zone, self.node)?;
@@ -90,8 +104,9 @@ impl fmt::Debug for Violation {
 
 impl core::error::Error for Violation {}
 
-/// All invariants of one zone. The order matters: each check relies on those before it.
-pub(crate) fn zone(zone: &ZoneMut<'_>) -> Result<(), Violation> {
+/// All invariants of one zone, of which CPUs have so many blocks on their lists. The order matters:
+/// each check relies on those before it.
+pub(crate) fn zone(zone: &ZoneMut<'_>, cached: usize) -> Result<(), Violation> {
     lists::links(zone)?;
     lists::one_list(zone)?;
     lists::types(zone)?;
@@ -99,6 +114,7 @@ pub(crate) fn zone(zone: &ZoneMut<'_>) -> Result<(), Violation> {
     frames::blocks(zone)?;
     frames::merged(zone)?;
     frames::managed(zone)?;
+    pcps::cached(zone, cached)?;
     watermarks(zone)
 }
 

@@ -64,6 +64,13 @@ pub(crate) struct PcpEvents {
     pub(crate) freed: [Counter; PcpOrders::COUNT],
 }
 
+impl PcpEvents {
+    /// All blocks handed out.
+    pub(crate) fn allocated(&self) -> u64 {
+        self.allocated.iter().map(Counter::get).sum()
+    }
+}
+
 /// The lists, one for each order and type.
 pub(crate) struct PcpLists {
     /// Never dropped: dropping a list would walk it, and the memmap may be gone by then.
