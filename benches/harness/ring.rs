@@ -23,9 +23,9 @@ pub(crate) struct Ring<T> {
     closed: AtomicBool,
 }
 
-// SAFETY: a slot is the receiver's from the sender's store to `sent` (release) that counts it, which
-// the receiver has loaded (acquire), to its own store to `received`, and the sender's otherwise;
-// `split` makes one of each.
+// SAFETY: a slot is the receiver's from when it has seen, with acquire, that the sender has counted
+// the slot, with release, until it counts the slot itself in the same way, and the sender's at all
+// other times. There is one of each: `split` makes them, and borrows the ring as long as they live.
 unsafe impl<T: Send> Sync for Ring<T> {}
 
 impl<T> Ring<T> {
