@@ -2,7 +2,7 @@
 //! allocators that the registry has, in one run.
 //!
 //! ```text
-//! cargo bench                                       everything, about ten minutes
+//! cargo bench                                       everything, about seven minutes
 //! cargo bench --bench page_alloc -- pairs "bulk 64" the cases whose names contain one of these
 //! cargo bench --bench page_alloc -- --smoke         one short round of everything
 //! ```
@@ -32,6 +32,9 @@
 //! directory has the rows: an array of objects with `group`, `case`, `implementation`, `ns_min` and
 //! `ns_median`. The run fails if a case of this crate could not be done.
 //!
+//! Two threads keep to two CPUs of the host, and runs in which they did not work at once are repeated.
+//! No case is given more than some seconds: what takes longer is run less often, or left out.
+//!
 //! The machines have 4 GiB and one CPU, with threads two, unless the group says otherwise. The
 //! floors are measured in every run, whatever the filter. Compare rows of one run only.
 //!
@@ -56,6 +59,8 @@ mod groups {
 }
 mod harness {
     pub(crate) mod adaptor;
+    #[expect(unsafe_code, reason = "asks the host")]
+    pub(crate) mod affinity;
     pub(crate) mod arguments;
     pub(crate) mod failure;
     pub(crate) mod gate;

@@ -2,6 +2,7 @@
 
 use super::floor;
 use crate::harness::adaptor::{Group, SharedAllocator};
+use crate::harness::affinity::pin;
 use crate::harness::failure::{Failure, Timed};
 use crate::harness::gate::Gate;
 use crate::harness::recorder::Recorder;
@@ -55,14 +56,19 @@ fn pass<A: SharedAllocator>(allocator: &A, ring: &mut Ring<A::Block>, times: u64
     let gate = Gate::new(2);
     thread::scope(|scope| {
         let sending = scope.spawn(|| {
+            pin(1);
             gate.pass();
             allocator.on_cpu(1, || send(allocator, sender, times))
         });
-        gate.pass();
-        let start = Instant::now();
-        let received = receive(allocator, receiver, times);
-        let time = start.elapsed();
-        sending.join().unwrap_or(Err(Failure::Panicked)).and(received).map(|()| time)
+        let receiving = scope.spawn(|| {
+            pin(0);
+            gate.pass();
+            let start = Instant::now();
+            receive(allocator, receiver, times)?;
+            Ok(start.elapsed())
+        });
+        let sent = sending.join().unwrap_or(Err(Failure::Panicked));
+        receiving.join().unwrap_or(Err(Failure::Panicked)).and_then(|time| sent.map(|()| time))
     })
 }
 

@@ -4,15 +4,12 @@ use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Waiting that takes longer than this leaves the CPU to others.
-const SPINS: u32 = 10_000;
-
-/// Waits until `done`.
+/// Waits until `done`. Waiting that takes more than so many spins leaves the CPU to others.
 #[inline]
-pub(crate) fn wait(mut done: impl FnMut() -> bool) {
+pub(crate) fn wait(most_spins: u32, mut done: impl FnMut() -> bool) {
     let mut spins = 0;
     while !done() {
-        if spins < SPINS {
+        if spins < most_spins {
             spins += 1;
             spin_loop();
         } else {
@@ -20,6 +17,9 @@ pub(crate) fn wait(mut done: impl FnMut() -> bool) {
         }
     }
 }
+
+/// Some milliseconds: the other threads shall come while this one keeps its CPU, not take it over.
+const SPINS: u32 = 100_000;
 
 /// Opens when so many threads have come.
 pub(crate) struct Gate(AtomicUsize);
@@ -32,6 +32,6 @@ impl Gate {
     /// Waits for the others.
     pub(crate) fn pass(&self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
-        wait(|| self.0.load(Ordering::Acquire) == 0);
+        wait(SPINS, || self.0.load(Ordering::Acquire) == 0);
     }
 }

@@ -40,6 +40,11 @@ impl Length {
         Duration::from_millis(self.choose(2000, 40))
     }
 
+    /// How long a case may take that is quick, with all that is not counted.
+    pub(crate) fn most(self) -> Patience {
+        Patience(Duration::from_millis(self.choose(4000, 200)))
+    }
+
     /// How long one run may take.
     pub(crate) fn patience(self) -> Patience {
         Patience(Duration::from_millis(self.choose(8000, 500)))

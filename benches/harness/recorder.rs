@@ -1,7 +1,7 @@
 //! The measurements of one run: criterion times them, and here they are kept for the summary.
 
 use super::arguments::Arguments;
-use super::failure::{Failure, Patience, Timed, guarded};
+use super::failure::{Deadline, Failure, Patience, Timed, guarded};
 use super::length::Length;
 use criterion::{BenchmarkId, Criterion, SamplingMode};
 use std::time::Duration;
@@ -110,11 +110,12 @@ impl Recorder {
     ) -> Result<Samples, Failure> {
         let (mut samples, mut slice, mut failure) = (Samples::default(), 1, None);
         let mut criterion_group = self.criterion.benchmark_group(group);
+        let deadline = self.arguments.length.most().begin();
         criterion_group.sampling_mode(SamplingMode::Flat);
         criterion_group.bench_function(BenchmarkId::new(case, implementation), |bencher| {
             bencher.iter_custom(|iterations| {
                 let sliced = match failure {
-                    None => sliced(iterations, &mut slice, |times| samples.take(times, run)),
+                    None => samples.take_sliced(iterations, &mut slice, &deadline, run),
                     Some(failure) => Err(failure),
                 };
                 failure = sliced.err();
@@ -142,6 +143,37 @@ impl Samples {
         Ok(time)
     }
 
+    /// Runs something so many times, `slice` at once, which grows until it takes about a [`SLICE`].
+    /// What is left at the deadline is not run: it is taken to cost what was seen so far. Starting
+    /// threads can take much longer than what they do.
+    fn take_sliced(
+        &mut self,
+        times: u64,
+        slice: &mut u64,
+        deadline: &Deadline,
+        run: Run<'_>,
+    ) -> Timed {
+        let (mut left, mut total) = (times, Duration::ZERO);
+        while left > 0 {
+            if deadline.check().is_err() && !self.0.is_empty() {
+                return Ok(total + self.expected(left));
+            }
+            let now = left.min(*slice);
+            let time = self.take(now, run)?;
+            (left, total) = (left - now, total + time);
+            if now == *slice && time * 2 < SLICE {
+                *slice *= 2;
+            }
+        }
+        Ok(total)
+    }
+
+    /// What so many times should take.
+    fn expected(&self, times: u64) -> Duration {
+        let seen: u64 = self.0.iter().map(|(times, _)| times).sum();
+        self.total().mul_f64(as_f64(times) / as_f64(seen.max(1)))
+    }
+
     fn total(&self) -> Duration {
         self.0.iter().map(|(_, time)| time).sum()
     }
@@ -166,20 +198,6 @@ fn slow_samples(length: Length, run: Run<'_>) -> Result<Samples, Failure> {
         }
     }
     Ok(samples)
-}
-
-/// Runs something so many times, `slice` at once, which grows until it takes about a [`SLICE`].
-fn sliced(times: u64, slice: &mut u64, mut run: impl FnMut(u64) -> Timed) -> Timed {
-    let (mut left, mut total) = (times, Duration::ZERO);
-    while left > 0 {
-        let now = left.min(*slice);
-        let time = run(now)?;
-        (left, total) = (left - now, total + time);
-        if now == *slice && time * 2 < SLICE {
-            *slice *= 2;
-        }
-    }
-    Ok(total)
 }
 
 fn row((group, case, implementation): Name<'_>, ops: u64, samples: &Samples) -> Option<Row> {

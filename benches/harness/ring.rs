@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const SLOTS: usize = 1024;
 
+/// Much longer than a step of the other thread, if that runs.
+const SPINS: u32 = 10_000;
+
 /// In cache lines of its own.
 #[repr(align(128))]
 struct Alone<T>(T);
@@ -65,7 +68,7 @@ impl<T> Sender<'_, T> {
     #[inline]
     pub(crate) fn send(&mut self, value: T) -> Result<(), Failure> {
         if self.sent - self.received == SLOTS {
-            wait(|| {
+            wait(SPINS, || {
                 self.received = self.ring.received.0.load(Ordering::Acquire);
                 self.sent - self.received < SLOTS || self.ring.is_closed()
             });
@@ -100,7 +103,7 @@ impl<T> Receiver<'_, T> {
     #[inline]
     pub(crate) fn receive(&mut self) -> Result<T, Failure> {
         if self.sent == self.received {
-            wait(|| {
+            wait(SPINS, || {
                 // Before the count, so that what was sent before the end is seen.
                 let closed = self.ring.is_closed();
                 self.sent = self.ring.sent.0.load(Ordering::Acquire);
