@@ -17,6 +17,8 @@ mod harness {
     pub(crate) mod adaptor;
     #[allow(dead_code, reason = "shared with the bench that takes times")]
     pub(crate) mod free_order;
+    #[allow(dead_code, reason = "shared with the bench that takes times")]
+    pub(crate) mod ours;
     pub(crate) mod rng;
 }
 mod counting {

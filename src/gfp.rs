@@ -195,6 +195,13 @@ impl Gfp {
         }
     }
 
+    /// Whether [`zone_type`](Self::zone_type) and [`migratetype`](Self::migratetype) have an answer.
+    #[inline]
+    pub(crate) const fn is_legal(self) -> bool {
+        const ILLEGAL: u32 = illegal_combinations();
+        ILLEGAL >> (self.bits() & 31) & 1 == 0
+    }
+
     /// The flags that Linux prints as `text`: names with their prefixes, joined by `|`; `none` or
     /// `0` for no flag. `__GFP_ATOMIC` is [`ATOMIC_CONTEXT`](Self::ATOMIC_CONTEXT).
     ///
@@ -298,6 +305,19 @@ impl fmt::Display for UnknownFlag<'_> {
 }
 
 impl core::error::Error for UnknownFlag<'_> {}
+
+/// A bit for each combination of the flags that choose zone and migratetype: set if it is illegal.
+const fn illegal_combinations() -> u32 {
+    let (mut illegal, mut bits) = (0, 0);
+    while bits < 32 {
+        let gfp = Gfp::from_bits_retain(bits);
+        if gfp.zone_type(&ZoneLayout::X86_64).is_err() || gfp.migratetype().is_err() {
+            illegal |= 1 << bits;
+        }
+        bits += 1;
+    }
+    illegal
+}
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use crate::verify::{self, Violation};
 use crate::zone::watermark::ZoneSnapshot;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::{
-    Describer, Fallback, Force, FreeAreas, Giving, HighAtomicUse, IsolateError, PcpSlot, ZoneMut,
+    Describer, Fallback, Force, FreeAreas, Giving, HighAtomicUse, IsolateError, ZoneMut,
     ZoneShared, find_token, split_allocated,
 };
 use crate::zone_id::ZoneId;
@@ -148,7 +148,7 @@ impl<'m> RawZone<'m> {
         };
         let id = ZoneId::new(NodeId::ZERO, ZoneType::Normal);
         let mut zone = Self {
-            shared: ZoneShared::new(id, config.span, PcpSlot(None)),
+            shared: ZoneShared::new(id, config.span),
             areas: FreeAreas::new(&memmap),
             memmap,
         };
@@ -278,7 +278,7 @@ impl<'m> RawZone<'m> {
 
     /// Ends the boost of the watermarks, as kswapd does when it has freed enough.
     pub fn reset_watermark_boost(&mut self) {
-        self.shared.boost.set(0);
+        self.shared.set_boost(0);
     }
 
     /// Whether the boost rose for a request that may wake kswapd, since this was last asked.

@@ -1,14 +1,13 @@
 //! The name of one zone: its node and its type, in nine bits.
 
 use crate::node_id::NodeId;
-use crate::zone_type::ZoneType;
+use crate::zone_type::{MAX_NR_ZONES, ZoneType};
 use core::fmt;
 
 /// A node and a zone type, packed as it stands in a frame's state word.
 ///
-/// # Invariants
-///
-/// The low three bits are a zone type's number, the six above them a node's.
+/// The low three bits are a zone type's number, the six above them a node's; numbers of no type stand
+/// for places in tables that no zone has.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(transparent)]
 pub(crate) struct ZoneId(u16);
@@ -16,6 +15,9 @@ pub(crate) struct ZoneId(u16);
 impl ZoneId {
     /// Bits of the packed form.
     pub(crate) const BITS: u32 = 9;
+
+    /// Places of a node in a table by [`index`](Self::index); some of them no zone has.
+    pub(crate) const PER_NODE: usize = 8;
 
     #[expect(clippy::cast_possible_truncation, reason = "below 512, by the types")]
     pub(crate) const fn new(node: NodeId, zone: ZoneType) -> Self {
@@ -28,11 +30,21 @@ impl ZoneId {
         self.0
     }
 
-    /// The zone with this packed form; bits that no zone has are cut to those of some zone.
-    pub(crate) fn from_bits(bits: u16) -> Self {
-        let node = NodeId::new(u32::from(bits >> 3 & 63)).unwrap_or_default();
-        let zone = ZoneType::from_index(usize::from(bits & 7)).unwrap_or(ZoneType::Normal);
-        Self::new(node, zone)
+    /// The zone with this packed form, if [`is_zone`](Self::is_zone).
+    #[inline]
+    pub(crate) const fn from_bits(bits: u16) -> Self {
+        Self(bits & ((1 << Self::BITS) - 1))
+    }
+
+    /// Its place in tables that have [`PER_NODE`](Self::PER_NODE) places for each node.
+    #[inline]
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Whether there can be such a zone.
+    pub(crate) fn is_zone(self) -> bool {
+        usize::from(self.0 & 7) < MAX_NR_ZONES
     }
 
     pub(crate) fn node(self) -> NodeId {
@@ -62,6 +74,7 @@ mod tests {
                 let id = ZoneId::new(node, zone);
                 assert_eq!((id.node(), id.zone_type()), (node, zone));
                 assert_eq!(ZoneId::from_bits(id.get()), id);
+                assert!(id.is_zone() && id.index() < 64 * ZoneId::PER_NODE);
                 assert!(u32::from(id.get()) < 1 << ZoneId::BITS);
             }
         }

@@ -120,7 +120,7 @@ fn a_reference_handed_on_counts() {
 #[test]
 fn an_open_latch_shows_what_was_written() {
     loom::model(|| {
-        let section = Arc::new((Latch::open(), Word::new()));
+        let section = Arc::new((Latch::open(7), Word::new()));
         section.0.init_closed();
         let readers = [(); 2].map(|()| {
             let section = Arc::clone(&section);

@@ -1,8 +1,8 @@
 //! The cases. A new one is a line here; then the record is to be written anew.
 
 use super::workload::{Atomic, allocs, batches, boots, frees, fresh_pairs, warm_pairs};
-use crate::harness::adaptor::{Machine, Zone};
 use crate::harness::free_order::FreeOrder;
+use crate::harness::ours::{Machine, Zone};
 use page_alloc::Order;
 
 /// Something that is counted.

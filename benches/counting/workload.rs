@@ -1,7 +1,8 @@
 //! What is counted: each function sets up, warms up, and does so many rounds.
 
-use crate::harness::adaptor::{FrameAllocator, Machine};
+use crate::harness::adaptor::FrameAllocator;
 use crate::harness::free_order::FreeOrder;
+use crate::harness::ours::{Machine, NAME};
 use page_alloc::sim::{Contents, Sim, SimConfig};
 use page_alloc::{Gfp, NoReclaim, NoTrace, Order, Pages};
 use std::hint::black_box;
@@ -16,11 +17,11 @@ const WARM_UP: u64 = 2;
 pub(crate) struct Atomic(Machine);
 
 impl FrameAllocator for Atomic {
-    const NAME: &'static str = Machine::NAME;
+    const NAME: &'static str = NAME;
     type Block = Pages;
 
     fn boot(frames: u64) -> Self {
-        Self(Machine::boot(frames))
+        Self(FrameAllocator::boot(frames))
     }
 
     #[inline]
@@ -30,7 +31,7 @@ impl FrameAllocator for Atomic {
 
     #[inline]
     fn free(&mut self, block: Pages) {
-        self.0.free(block);
+        FrameAllocator::free(&mut self.0, block);
     }
 }
 

@@ -2,6 +2,7 @@
 //! largest block; the place of the tables is dirty, but in the host's memory already.
 
 use crate::harness::maps;
+use crate::harness::ours::NAME;
 use crate::harness::recorder::Recorder;
 use memmap2::{Advice, MmapMut};
 use page_alloc::boot::{BootInfo, Survey, metadata_bytes};
@@ -12,7 +13,6 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 const GROUP: &str = "boot";
-const NAME: &str = "page_alloc";
 
 /// What the tables hold before boot.
 const DIRT: u8 = 0xa5;
@@ -44,9 +44,13 @@ pub(crate) fn run(recorder: &mut Recorder) -> Result<(), Box<dyn Error>> {
         flat("64 MiB", 64 << 20),
         flat("1 GiB", 1 << 30),
         flat("16 GiB", 16 << 30),
+        flat("64 GiB", 64 << 30),
         flat("256 GiB", 256 << 30),
         ("755 GiB, 2 nodes", maps::read("server-2node-755g.map")?),
         ("900 GiB, 4 nodes", maps::read("cloud-4node-900g.map")?),
+        flat("4 TiB", 4 << 40),
+        // As large as a machine can be.
+        flat("16 TiB - 8 MiB", (16 << 40) - (8 << 20)),
     ];
     let mut memory = None;
     for (name, machine) in &machines {
@@ -70,10 +74,10 @@ fn boots(
     let place = survey.place_metadata(bytes.div_ceil(1 << TablesOnly::PAGE_SHIFT) as u64)?;
     let first = place.start.start_address(TablesOnly::PAGE_SHIFT);
     let frames: u64 = survey.runs().map(|run| run.range.len()).sum();
-    let setup = || dirty(memory, bytes);
+    let setup = || Ok(dirty(memory, bytes));
     let blocks = frames.div_ceil(Order::MAX.nr_pages());
     recorder.case((GROUP, name, NAME), blocks, setup, |memory, times| {
-        (0..times).map(|_| boot(info, first, *memory)).sum()
+        Ok((0..times).map(|_| boot(info, first, *memory)).sum())
     });
     Ok(())
 }

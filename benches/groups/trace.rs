@@ -4,7 +4,8 @@
 #[path = "../../examples/replay/trace.rs"]
 mod reader;
 
-use crate::harness::adaptor::{FrameAllocator, Machine};
+use crate::harness::adaptor::SharedAllocator;
+use crate::harness::ours::{Machine, NAME};
 use crate::harness::recorder::Recorder;
 use page_alloc::{Gfp, Pages};
 use reader::{Event, Trace};
@@ -29,10 +30,11 @@ struct Script {
 
 pub(crate) fn run(recorder: &mut Recorder) -> Result<(), Box<dyn Error>> {
     let path = "tests/data/traces/ripgrep-build.trace.gz";
-    let setup = || script(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a trace");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let setup = || Ok(script(&path).expect("a trace"));
     let ops = u64::try_from(EVENTS)?;
-    recorder.case(("trace", "300,000 events", Machine::NAME), ops, setup, |script, times| {
-        (0..times).map(|_| play(script)).sum()
+    recorder.case(("trace", "300,000 events", NAME), ops, setup, |script, times| {
+        Ok((0..times).map(|_| play(script)).sum())
     });
     Ok(())
 }
@@ -43,7 +45,7 @@ fn script(path: &Path) -> Result<Script, Box<dyn Error>> {
     let gfps = gfps.iter().map(|text| Gfp::parse(text).map_err(|flag| flag.to_string()));
     let gfps = gfps.collect::<Result<_, _>>()?;
     let places = usize::try_from(places)?;
-    Ok(Script { machine: Machine::boot(FRAMES), events, places, gfps })
+    Ok(Script { machine: Machine::boot(FRAMES, 1), events, places, gfps })
 }
 
 /// Plays the events, then frees what they leave, which is not timed.

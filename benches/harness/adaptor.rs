@@ -1,13 +1,9 @@
-//! What is measured, behind one trait: a workload runs on whatever implements it.
+//! What is measured, behind two traits: a workload runs on whatever implements them.
 
-use page_alloc::sim::{Contents, Sim, SimConfig};
-use page_alloc::{
-    AllocFlags, Gfp, MigrateType, NoReclaim, NoTrace, Order, Pages, Pfn, PfnRange, RawZone,
-    RawZoneConfig,
-};
+use page_alloc::Order;
 
-/// An allocator of frames.
-pub(crate) trait FrameAllocator {
+/// An allocator of frames that is used by one thread.
+pub(crate) trait FrameAllocator: Sized {
     /// What the summary calls it.
     const NAME: &'static str;
 
@@ -21,52 +17,84 @@ pub(crate) trait FrameAllocator {
     fn free(&mut self, block: Self::Block);
 }
 
-/// The zone alone: no watermarks, no lock.
-pub(crate) struct Zone(pub(crate) RawZone<'static>);
+/// An allocator of frames that threads share, each a CPU, with the lock or the lists for each CPU
+/// that a kernel would use it with.
+pub(crate) trait SharedAllocator: Sized + Sync {
+    /// What the summary calls it.
+    const NAME: &'static str;
 
-impl FrameAllocator for Zone {
-    const NAME: &'static str = "page_alloc";
-    type Block = Pages;
+    type Block: Send;
 
-    fn boot(frames: u64) -> Self {
-        let span = [PfnRange::new(Pfn::new(0), Pfn::new(frames))];
-        let config = RawZoneConfig::new(span[0], &span);
-        let bytes = RawZone::metadata_bytes(&config).expect("a legal zone");
-        let memory = Box::leak(vec![0xa5; bytes].into_boxed_slice());
-        Self(RawZone::new(memory, &config).expect("room enough"))
+    /// An allocator of so many frames, all free but for what it takes itself, for so many CPUs.
+    fn boot(frames: u64, cpus: u32) -> Self;
+
+    /// Does something as a CPU. The thread is CPU 0 if it does not say otherwise.
+    fn on_cpu<A>(&self, _cpu: u32, work: impl FnOnce() -> A) -> A {
+        work()
     }
 
+    fn alloc(&self, order: Order) -> Option<Self::Block>;
+
+    fn free(&self, block: Self::Block);
+
+    /// Fills the places, which are empty, with single frames, from the first on; how many it could.
     #[inline]
-    fn alloc(&mut self, order: Order) -> Option<Pages> {
-        self.0.rmqueue(order, MigrateType::Movable, AllocFlags::empty())
+    fn alloc_bulk(&self, places: &mut [Option<Self::Block>]) -> usize {
+        let mut served = 0;
+        for place in places {
+            *place = self.alloc(Order::ZERO);
+            if place.is_none() {
+                break;
+            }
+            served += 1;
+        }
+        served
     }
 
+    /// Frees the single frames in the places.
     #[inline]
-    fn free(&mut self, block: Pages) {
-        self.0.free_pages(block).expect("allocated here");
+    fn free_bulk(&self, places: &mut [Option<Self::Block>]) {
+        for block in places.iter_mut().filter_map(Option::take) {
+            self.free(block);
+        }
     }
 }
 
-/// A whole machine, used by one CPU.
-pub(crate) struct Machine(pub(crate) Sim<NoReclaim, NoTrace>);
-
-impl FrameAllocator for Machine {
-    const NAME: &'static str = "page_alloc";
-    type Block = Pages;
+impl<A: SharedAllocator> FrameAllocator for A {
+    const NAME: &'static str = A::NAME;
+    type Block = A::Block;
 
     fn boot(frames: u64) -> Self {
-        let mut config = SimConfig::flat(frames << 12);
-        config.contents = Contents::Ignored;
-        Self(Sim::boot_with(&config, NoReclaim, NoTrace).expect("a legal machine"))
+        SharedAllocator::boot(frames, 1)
     }
 
     #[inline]
-    fn alloc(&mut self, order: Order) -> Option<Pages> {
-        self.0.alloc_pages(Gfp::KERNEL, order).ok()
+    fn alloc(&mut self, order: Order) -> Option<A::Block> {
+        SharedAllocator::alloc(self, order)
     }
 
     #[inline]
-    fn free(&mut self, block: Pages) {
-        self.0.free_pages(block).expect("allocated here");
+    fn free(&mut self, block: A::Block) {
+        SharedAllocator::free(self, block);
+    }
+}
+
+/// A group of cases.
+#[derive(Clone, Copy)]
+pub(crate) struct Group {
+    pub(crate) name: &'static str,
+    /// The size of its machines.
+    pub(crate) frames: u64,
+}
+
+impl Group {
+    /// With machines of 4 GiB, where the lists of a CPU have their full size.
+    pub(crate) const fn new(name: &'static str) -> Self {
+        Self { name, frames: 1 << 20 }
+    }
+
+    /// With machines of 256 MiB, which are soon filled.
+    pub(crate) const fn small(name: &'static str) -> Self {
+        Self { name, frames: 1 << 16 }
     }
 }

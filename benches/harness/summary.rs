@@ -1,20 +1,34 @@
-//! The end of a run: a table of all cases beside the floors, and the same as JSON.
+//! The end of a run: the table, and the same as JSON.
 
-use super::recorder::Row;
+use super::recorder::{Report, Row};
+use super::{ours, table};
 use crate::groups::floor;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-/// Prints the table and writes the file.
-pub(crate) fn finish(rows: &[Row]) -> Result<(), Box<dyn Error>> {
-    print(rows);
-    let values: Vec<_> = rows.iter().map(to_json).collect();
+/// Prints the table and writes the file. Fails if this crate could not do something.
+pub(crate) fn finish(report: &Report) -> Result<(), Box<dyn Error>> {
+    table::print(&report.rows);
+    println!();
+    for left_out in &report.left_out {
+        println!("not measured: {}: {}", left_out.name, left_out.failure);
+    }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target directory")?;
     let path = target.join("bench-summary.json");
-    fs::write(&path, serde_json::to_string_pretty(&values)? + "\n")?;
-    println!("\n{} rows are in {}", rows.len(), path.display());
-    Ok(())
+    fs::write(&path, json(&report.rows))?;
+    println!("{} rows are in {}", report.rows.len(), path.display());
+    let must = [ours::NAME, floor::NAME];
+    match report.left_out.iter().find(|left_out| must.contains(&left_out.implementation)) {
+        Some(left_out) => Err(format!("{}: {}", left_out.name, left_out.failure).into()),
+        None => Ok(()),
+    }
+}
+
+/// An array, one row on a line.
+fn json(rows: &[Row]) -> String {
+    let lines: Vec<_> = rows.iter().map(|row| to_json(row).to_string()).collect();
+    format!("[\n{}\n]\n", lines.join(",\n"))
 }
 
 fn to_json(row: &Row) -> serde_json::Value {
@@ -25,27 +39,4 @@ fn to_json(row: &Row) -> serde_json::Value {
         "ns_min": row.ns_min,
         "ns_median": row.ns_median,
     })
-}
-
-fn print(rows: &[Row]) {
-    let floor = |case| rows.iter().find(|row| row.group == floor::GROUP && row.case == case);
-    let (list, lock) = (floor(floor::LIST), floor(floor::LOCK));
-    println!(
-        "\n{:6} {:34} {:>10} {:>10} {:>8} {:>8}",
-        "group", "case", "min ns", "median ns", "x list", "x lock"
-    );
-    for row in rows {
-        let ratio = |floor: Option<&Row>| {
-            floor.map_or_else(|| "-".to_owned(), |f| format!("{:.2}", row.ns_median / f.ns_median))
-        };
-        println!(
-            "{:6} {:34} {:>10.2} {:>10.2} {:>8} {:>8}",
-            row.group,
-            row.case,
-            row.ns_min,
-            row.ns_median,
-            ratio(list),
-            ratio(lock)
-        );
-    }
 }

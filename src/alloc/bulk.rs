@@ -59,8 +59,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let many = match wanted {
             1 => 0,
             _ => {
-                let request =
-                    self.prepare(machine, gfp, Order::ZERO, online_node(machine, node)?, nodemask)?;
+                let (gfp, context) = self.admit(gfp, Order::ZERO)?;
+                let node = online_node(machine, node)?;
+                let request = Request::new(machine, gfp, Order::ZERO, node, nodemask, context)?;
                 self.bulk_from_lists(&request, wanted as u64, pages)
             }
         };
@@ -90,7 +91,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
         let index = PcpIndex::new(Order::ZERO, request.migratetype);
         let here = CpuGuard::new(&self.platform);
-        let Some(pcp) = pcps.get(here.cpu(), &zone.shared) else { return 0 };
+        let Some(pcp) = pcps.get(here.cpu(), zone.shared.id) else { return 0 };
         let mut taken = 0;
         for place in pages.iter_mut().filter(|place| place.is_none()) {
             let Some(frame) = self.next_of_list(request, &attempt, zone, (pcp, &here, index))

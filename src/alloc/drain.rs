@@ -103,7 +103,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let Some(machine) = self.machine() else { return drained };
         let here = CpuGuard::new(&self.platform);
         for zone in machine.zones.as_slice() {
-            let Some(pcp) = machine.pcps.get(here.cpu(), &zone.shared) else { continue };
+            let Some(pcp) = machine.pcps.get(here.cpu(), zone.shared.id) else { continue };
             let remote = zone.shared.id.node() != machine.cpu_to_node(here.cpu());
             if remote && pcp.expires() {
                 drained += self.drain_pcp(machine, zone, pcp, Amount::Batch);
@@ -125,7 +125,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             only.is_none_or(|only| only == (id.node(), id.zone_type()))
         };
         for zone in machine.zones.as_slice().iter().filter(wanted) {
-            let pcps = machine.pcps.of_zone(&zone.shared).filter(|pcp| cpus(pcp.lists.owner()));
+            let pcps = machine.pcps.of_zone(zone.shared.id).filter(|pcp| cpus(pcp.lists.owner()));
             for pcp in pcps.filter(|pcp| pcp.count() > 0) {
                 drained += self.drain_pcp(machine, zone, pcp, amount);
             }

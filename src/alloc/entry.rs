@@ -7,7 +7,7 @@ use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
-use crate::{AllocError, AllocFlags, Gfp, NodeId, NodeMask, Order, Pages};
+use crate::{AllocError, AllocFlags, Context, Gfp, NodeId, NodeMask, Order, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Allocates a block of `1 << order` frames, from the running CPU's node or the nearest that
@@ -35,7 +35,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// When a [`Gfp::NOFAIL`] request can't be served.
     #[inline]
     pub fn alloc_pages(&self, gfp: Gfp, order: Order) -> Result<Pages, AllocError> {
-        self.alloc_pages_node(None, gfp, order)
+        let machine = self.machine_to_alloc()?;
+        let (gfp, context) = self.admit(gfp, order)?;
+        match self.quick_alloc(machine, gfp, order, context) {
+            Some(pages) => Ok(pages),
+            None => self.alloc_here(machine, (gfp, context), order),
+        }
     }
 
     /// Allocates one frame; as [`alloc_pages`](Self::alloc_pages) with order 0.
@@ -162,9 +167,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         gfp: Gfp,
         order: Order,
     ) -> Result<Pages, AllocError> {
-        let machine = self.machine_to_alloc()?;
-        let node = node.unwrap_or_else(|| machine.cpu_to_node(self.platform.cpu_id()));
-        self.alloc_from(machine, gfp, order, node, None)
+        match node {
+            None => self.alloc_pages(gfp, order),
+            Some(node) => self.alloc_pages_nodemask(gfp, order, node, None),
+        }
     }
 
     /// Allocates a block from the nodes of the mask, the nearest to `node` first; `None` is all
@@ -198,27 +204,41 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         node: NodeId,
         nodemask: Option<NodeMask>,
     ) -> Result<Pages, AllocError> {
-        self.alloc_from(self.machine_to_alloc()?, gfp, order, node, nodemask)
+        let machine = self.machine_to_alloc()?;
+        online_node(machine, node)?;
+        self.alloc_admitted(machine, self.admit(gfp, order)?, order, node, nodemask)
     }
 
-    #[inline]
-    fn alloc_from(
+    /// Serves a request that was let in, for the running CPU's node.
+    #[inline(never)]
+    fn alloc_here(
         &self,
         machine: &Machine,
-        gfp: Gfp,
+        admitted: (Gfp, Context),
+        order: Order,
+    ) -> Result<Pages, AllocError> {
+        let node = machine.cpu_to_node(self.platform.cpu_id());
+        self.alloc_admitted(machine, admitted, order, node, None)
+    }
+
+    /// Serves a request that was let in.
+    #[inline(never)]
+    pub(super) fn alloc_admitted(
+        &self,
+        machine: &Machine,
+        (gfp, context): (Gfp, Context),
         order: Order,
         node: NodeId,
         nodemask: Option<NodeMask>,
     ) -> Result<Pages, AllocError> {
         let node = online_node(machine, node)?;
-        let request = self.prepare(machine, gfp, order, node, nodemask)?;
+        let request = Request::new(machine, gfp, order, node, nodemask, context)?;
         let result = self.serve(&request);
         let pfn = result.as_ref().ok().map(Pages::pfn);
         self.trace.mm_page_alloc(pfn, order, request.gfp, request.migratetype);
         result
     }
 
-    #[inline]
     fn serve(&self, request: &Request<'_>) -> Result<Pages, AllocError> {
         let attempt = self.first_attempt(request);
         let pages = attempt.as_ref().and_then(|attempt| self.take_preferred(request, attempt));
@@ -284,5 +304,5 @@ fn bare_request(
     nodemask: Option<NodeMask>,
 ) -> Result<Request<'_>, AllocError> {
     let node = online_node(machine, node)?;
-    Request::new(machine, gfp, order, node, nodemask, crate::Context::TASK)
+    Request::new(machine, gfp, order, node, nodemask, Context::TASK)
 }

@@ -3,6 +3,7 @@
 use super::PageAllocator;
 use super::request::{Attempt, Dirty, Request};
 use crate::memmap::FrameIdx;
+use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::{KswapdWake, NodeReclaimed, Reclaim};
 use crate::sync::IrqGuard;
@@ -166,7 +167,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             None => self.rmqueue_buddy(request, attempt, zone),
         };
         if attempt.flags.contains(AllocFlags::KSWAPD) && zone.shared.take_boosted() {
-            self.wake_kswapd_of_boosted(zone);
+            self.wake_kswapd_of_boosted(request.machine, zone);
         }
         Some(self.prepare_new(request, attempt, zone, index?))
     }
@@ -204,7 +205,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// The boost of this zone's watermarks rose: kswapd is to free as much.
     #[cold]
-    fn wake_kswapd_of_boosted(&self, zone: &Zone) {
+    fn wake_kswapd_of_boosted(&self, machine: &Machine, zone: &Zone) {
+        let irq = IrqGuard::new(&self.platform);
+        zone.with(&machine.memmap, &irq, |zone| zone.shared.limits_changed());
+        drop(irq);
         let id = zone.shared.id;
         self.reclaim.wake_kswapd(KswapdWake {
             node: id.node(),

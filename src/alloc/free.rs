@@ -68,7 +68,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let last = machine.memmap.frame(index).count.put_testzero();
         if last.ok_or(FreeError::NotAllocated(pages.pfn()))? {
             self.trace.mm_page_free(pages.pfn(), pages.order());
-            self.free_to_zone(machine, index, pages)?;
+            return self.free_unheld(machine, index, pages);
         }
         Ok(())
     }
@@ -81,18 +81,34 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Ok((machine, index))
     }
 
+    /// Frees a block whose last reference is gone.
     #[inline]
-    fn free_to_zone(
+    fn free_unheld(
         &self,
         machine: &Machine,
         index: FrameIdx,
         pages: &Pages,
     ) -> Result<(), FreeError> {
         let state = machine.memmap.frame(index).state();
-        let zone = machine.zone(state.zone()).ok_or(FreeError::Foreign(pages.pfn()))?;
-        if self.free_to_pcplist(machine, zone, index, pages.order()) {
+        match self.quick_free(machine, index, state, pages.order()) {
+            true => Ok(()),
+            false => self.free_elsewhere(machine, index, pages),
+        }
+    }
+
+    #[inline(never)]
+    fn free_elsewhere(
+        &self,
+        machine: &Machine,
+        index: FrameIdx,
+        pages: &Pages,
+    ) -> Result<(), FreeError> {
+        let state = machine.memmap.frame(index).state();
+        if self.free_to_pcplist(machine, index, state, pages.order()) {
             return Ok(());
         }
+        let zone = state.zone();
+        let zone = machine.zone(zone).ok_or(FreeError::Foreign(pages.pfn()))?;
         let irq = IrqGuard::new(&self.platform);
         zone.with(&machine.memmap, &irq, |zone| free_one_block(zone, index, pages))
     }

@@ -10,6 +10,7 @@ mod guard;
 mod isolate;
 mod mapped;
 mod pcp;
+mod quick;
 #[expect(unsafe_code, reason = "clears frames, and trusts callers that know frames by number")]
 mod raw;
 mod refcount;

@@ -2,14 +2,15 @@
 
 use super::PageAllocator;
 use super::request::{Attempt, Request};
-use crate::memmap::{FrameIdx, FrameState, FreeBlock};
+use crate::memmap::{FrameIdx, FrameState, FreeBlock, Memmap};
 use crate::node::Machine;
 use crate::node::pcp::{Pcp, PcpIndex, PcpLists};
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::{CpuGuard, IrqGuard};
 use crate::trace::Trace;
-use crate::zone::{ExtfragLog, ReclaimActive, Zone};
+use crate::zone::{ExtfragLog, Zone};
+use crate::zone_id::ZoneId;
 use crate::{AllocFlags, MigrateType, Order};
 
 /// How taking a block from the running CPU's lists ended.
@@ -37,7 +38,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
         let index = PcpIndex::new(request.order, request.migratetype);
         let here = CpuGuard::new(&self.platform);
-        let pcp = request.machine.pcps.get(here.cpu(), &zone.shared)?;
+        let pcp = request.machine.pcps.get(here.cpu(), zone.shared.id)?;
         let block = self.pop_or_refill(request, attempt, zone, (pcp, &here, index))?;
         drop(here);
         if zone.shared.id.node() != attempt.preferred.node() {
@@ -57,7 +58,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         zone: &Zone,
         (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
     ) -> Option<FreeBlock> {
-        match pop(pcp, here, index) {
+        match pop(pcp, here, index, &request.machine.memmap) {
             Popped::Block(block) => Some(block),
             Popped::Empty => self.refill_and_pop(request, attempt, zone, (pcp, here, index)),
             Popped::Busy => None,
@@ -76,7 +77,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let (block, log) = {
             let mut lists = pcp.lists.own(here)?;
             let log = self.refill(request, attempt, zone, (pcp, &mut lists, index));
-            (pcp.pop(&mut lists, index), log)
+            (pcp.pop(&mut lists, (index, request.order), &request.machine.memmap), log)
         };
         log.events().for_each(|event| self.trace.mm_page_alloc_extfrag(event));
         block.inspect(|_| pcp.count_allocated(index))
@@ -100,12 +101,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// False, and nothing happened: the order has no lists, they are in use, or the pageblock is
     /// isolated.
     #[doc(alias = "free_unref_page")]
-    #[inline]
+    #[inline(never)]
     pub(super) fn free_to_pcplist(
         &self,
         machine: &Machine,
-        zone: &Zone,
         index: FrameIdx,
+        state: FrameState,
         order: Order,
     ) -> bool {
         let migratetype = machine.memmap.pageblock(index).migratetype();
@@ -113,34 +114,29 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             return false;
         }
         let here = CpuGuard::new(&self.platform);
-        let Some(pcp) = machine.pcps.get(here.cpu(), &zone.shared) else { return false };
+        let Some(pcp) = machine.pcps.get(here.cpu(), state.zone()) else { return false };
         let Some(mut lists) = pcp.lists.own(&here) else { return false };
-        machine.memmap.frame(index).set_state(FrameState::cached(
-            order,
-            migratetype,
-            zone.shared.id,
-        ));
         let list = PcpIndex::new(order, migratetype);
-        pcp.push(&mut lists, list, FreeBlock::new(index));
+        machine.memmap.frame(index).set_state(state.to_cached(migratetype as u8));
+        pcp.push(&mut lists, (list, order), (&machine.memmap, FreeBlock::new(index)));
         pcp.count_freed(list);
-        let reclaim = zone.shared.reclaim_active();
-        if pcp.count() >= pcp.high_for(order, reclaim) {
-            self.give_back(machine, zone, (pcp, &mut lists, list), reclaim);
+        if pcp.has_too_many(order) {
+            self.give_back(machine, state.zone(), (pcp, &mut lists, list));
         }
         true
     }
 
     #[cold]
     #[inline(never)]
-    fn give_back(
+    pub(super) fn give_back(
         &self,
         machine: &Machine,
-        zone: &Zone,
+        zone: ZoneId,
         (pcp, lists, list): (&Pcp, &mut PcpLists, PcpIndex),
-        reclaim: ReclaimActive,
     ) {
+        let Some(zone) = machine.zone(zone) else { return };
         let irq = IrqGuard::new(&self.platform);
-        zone.with(&machine.memmap, &irq, |zone| pcp.give_back(lists, list, zone, reclaim));
+        zone.with(&machine.memmap, &irq, |zone| pcp.give_back(lists, list, zone));
     }
 }
 
@@ -153,10 +149,10 @@ fn may_use_lists(request: &Request<'_>, attempt: &Attempt) -> bool {
 }
 
 #[inline]
-fn pop<P: Platform>(pcp: &Pcp, here: &CpuGuard<'_, P>, index: PcpIndex) -> Popped {
+fn pop<P: Platform>(pcp: &Pcp, here: &CpuGuard<'_, P>, index: PcpIndex, memmap: &Memmap) -> Popped {
     let Some(mut lists) = pcp.lists.own(here) else { return Popped::Busy };
     pcp.halve_free_factor();
-    match pcp.pop(&mut lists, index) {
+    match pcp.pop(&mut lists, (index, index.order()), memmap) {
         Some(block) => {
             pcp.count_allocated(index);
             Popped::Block(block)

@@ -107,27 +107,23 @@ impl<'m> Request<'m> {
 }
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
-    /// Checks a request and works out what is fixed for it.
+    /// Whether a request is let in at all: its flags, less those that its context rules out. The
+    /// hooks that may refuse it are asked here, once.
     #[doc(alias = "prepare_alloc_pages")]
     #[inline]
-    pub(super) fn prepare<'m>(
-        &self,
-        machine: &'m Machine,
-        gfp: Gfp,
-        order: Order,
-        node: &'m Node,
-        nodemask: Option<NodeMask>,
-    ) -> Result<Request<'m>, AllocError> {
+    pub(super) fn admit(&self, gfp: Gfp, order: Order) -> Result<(Gfp, Context), AllocError> {
         let context = self.reclaim.context();
         let gfp = current_gfp_context(gfp & self.gfp_allowed(), context);
-        let request = Request::new(machine, gfp, order, node, nodemask, context)?;
+        if !gfp.is_legal() {
+            return Err(AllocError::IllegalGfp(gfp));
+        }
         if gfp.contains(Gfp::DIRECT_RECLAIM) && !self.reclaim.may_sleep() {
             return Err(AllocError::WouldSleep(gfp));
         }
         if self.reclaim.should_fail_alloc_page(gfp, order) {
             return Err(AllocError::Injected);
         }
-        Ok(request)
+        Ok((gfp, context))
     }
 
     /// The first attempt: at the low watermark, within the task's cpuset. `None` if no zone there

@@ -110,7 +110,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if limits.batch == 0 || (limits.high != 0 && limits.high < limits.batch) {
             return Err(TuneError::IllegalLimits(limits));
         }
-        machine.pcps.of_zone(&zone.shared).for_each(|pcp| pcp.set_limits(limits));
+        machine
+            .pcps
+            .of_zone(zone.shared.id)
+            .for_each(|pcp| pcp.set_limits(limits, zone.shared.reclaim_active()));
         Ok(())
     }
 
@@ -126,8 +129,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         zone: ZoneType,
         active: ReclaimActive,
     ) -> Result<(), TuneError> {
-        let (_, zone) = self.tuned_zone(node, zone)?;
+        let (machine, zone) = self.tuned_zone(node, zone)?;
         zone.shared.set_reclaim_active(active);
+        machine.pcps.of_zone(zone.shared.id).for_each(|pcp| pcp.set_reclaim(active));
         Ok(())
     }
 

@@ -5,12 +5,14 @@ use super::{BootInfo, BootReport, InitError, RunState, Survey};
 use crate::memmap::{Arena, ArenaFull, Memmap, Table};
 use crate::node::pcp::Pcps;
 use crate::node::topology::{NodeLoads, Topology, mobility, zonelist};
-use crate::node::{Cpu, Machine, Node, Zonelist};
+use crate::node::{
+    Cpu, Machine, Node, Route, Routes, Zonelist, ZonelistKind, first_zones_zonelist,
+};
 use crate::platform::Platform;
 use crate::zone::watermark::setup::nr_free_zone_pages;
 use crate::zone::{Describer, Giving};
 use crate::zone_id::ZoneId;
-use crate::{CpuId, NodeId, NodeMask, PfnRange, ZoneType};
+use crate::{CpuId, Gfp, Mobility, NodeId, NodeMask, PfnRange, ZoneType};
 use core::ptr::NonNull;
 
 /// The bytes of memory that the tables of a machine take; for
@@ -101,9 +103,8 @@ fn assemble(
     zones.set_policy(mobility, survey.options().watermark_boost_factor);
     let nodes = build_zonelists(&mut arena, survey, plan, &zones).map_err(full)?;
     let distances = distances(&mut arena, survey, plan).map_err(full)?;
-    let cpus = cpus(&mut arena, survey, plan).map_err(full)?;
-    let pcps =
-        Pcps::build(&mut arena, plan.cpus, plan.populated, plan.pcp, &memmap).map_err(full)?;
+    let cpus = cpus(&mut arena, survey, plan, &nodes, mobility).map_err(full)?;
+    let pcps = Pcps::build(&mut arena, plan.cpus, plan.nodes, plan.pcp).map_err(full)?;
     let report = BootReport {
         frames: survey.frames(),
         present_pages: zones.sizes().map(|size| size.present).sum(),
@@ -228,10 +229,26 @@ fn distances(
 }
 
 #[inline(never)]
-fn cpus(arena: &mut Arena, survey: &Survey<'_>, plan: &TablePlan) -> Result<Table<Cpu>, ArenaFull> {
+fn cpus(
+    arena: &mut Arena,
+    survey: &Survey<'_>,
+    plan: &TablePlan,
+    nodes: &Table<Node>,
+    mobility: Mobility,
+) -> Result<Table<Cpu>, ArenaFull> {
     arena.table(plan.cpus, |i| {
         let cpu = CpuId::new(u32::try_from(i).unwrap_or(u32::MAX));
-        Cpu::new(survey.cpu_node(cpu).unwrap_or_default())
+        let node = survey.cpu_node(cpu).unwrap_or_default();
+        let zonelist = nodes
+            .as_slice()
+            .get(node.index())
+            .map_or(&[][..], |node| node.zonelist(ZonelistKind::Fallback));
+        let route = |gfp: Gfp| {
+            let highest = gfp.zone_type(survey.zones()).ok()?;
+            let migratetype = mobility.migratetype(gfp.migratetype().ok()?);
+            Some(Route::new(first_zones_zonelist(zonelist, highest, None)?, migratetype))
+        };
+        Cpu::new(node, Routes::new(route))
     })
 }
 

@@ -3,16 +3,15 @@
 use super::build::node_id;
 use super::{InitError, Survey};
 use crate::memmap::{Arena, ArenaFull, Memmap, MemmapPlan, TABLE_ALIGN, Table};
-use crate::node::machine::zone_index;
 use crate::node::pcp::{PcpOrders, Pcps};
 use crate::node::sizing::{Sizing, sizes};
 use crate::node::{Cpu, Node};
+use crate::zone::Zone;
 use crate::zone::watermark::setup::{
     ZoneSize, lowmem_reserve, min_free_kbytes, nr_free_zone_pages,
 };
-use crate::zone::{PcpSlot, Zone};
 use crate::zone_id::ZoneId;
-use crate::{MAX_NR_ZONES, Mobility, NodeId, NodeMask, ZoneType};
+use crate::{MAX_NR_ZONES, Mobility, NodeMask, PfnRange, ZoneType};
 
 /// The dimensions of all tables.
 #[derive(Debug)]
@@ -56,19 +55,19 @@ impl TablePlan {
             .checked_mul(self.nodes)?;
         [
             self.memmap.bytes()?,
-            Arena::bytes_for::<Zone>(self.nodes * MAX_NR_ZONES)?,
+            Arena::bytes_for::<Zone>(self.nodes * ZoneId::PER_NODE)?,
             Arena::bytes_for::<Node>(self.nodes)?,
             zonelists,
             Arena::bytes_for::<u8>(self.nodes * self.nodes)?,
             Arena::bytes_for::<Cpu>(self.cpus)?,
-            Pcps::bytes_for(self.cpus, self.populated, self.pcp)?,
+            Pcps::bytes_for(self.cpus, self.nodes, self.pcp)?,
         ]
         .into_iter()
         .try_fold(TABLE_ALIGN, usize::checked_add)
     }
 }
 
-/// The zones of so many nodes, in the order of the table.
+/// The zones of so many nodes.
 fn all_zones(nodes: usize) -> impl Iterator<Item = ZoneId> {
     (0..nodes).flat_map(|node| ZoneType::ALL.map(|zone| ZoneId::new(node_id(node), zone)))
 }
@@ -85,13 +84,13 @@ impl BootZones {
         plan: &TablePlan,
         memmap: &Memmap,
     ) -> Result<Self, ArenaFull> {
-        let (mut ids, mut populated) = (all_zones(plan.nodes), 0);
-        let table = arena.table(plan.nodes * MAX_NR_ZONES, |_| {
-            let id = ids.next().unwrap_or(ZoneId::new(NodeId::ZERO, ZoneType::Normal));
-            let extent = survey.zone(id.node(), id.zone_type());
-            let slot = PcpSlot((extent.present > 0).then_some(populated));
-            populated += u16::from(extent.present > 0);
-            Zone::new(id, extent.span, slot, memmap)
+        let table = arena.table(plan.nodes * ZoneId::PER_NODE, |i| {
+            let id = ZoneId::from_bits(u16::try_from(i).unwrap_or(u16::MAX));
+            let span = match id.is_zone() {
+                true => survey.zone(id.node(), id.zone_type()).span,
+                false => PfnRange::default(),
+            };
+            Zone::new(id, span, memmap)
         });
         table.map(Self)
     }
@@ -101,11 +100,11 @@ impl BootZones {
     }
 
     pub(super) fn zone(&mut self, id: ZoneId) -> Option<&mut Zone> {
-        self.0.as_mut_slice().get_mut(zone_index(id))
+        self.0.as_mut_slice().get_mut(id.index())
     }
 
     pub(super) fn is_populated(&self, id: ZoneId) -> bool {
-        let zone = self.0.as_slice().get(zone_index(id));
+        let zone = self.0.as_slice().get(id.index());
         zone.is_some_and(|zone| zone.shared.is_populated())
     }
 
@@ -138,7 +137,7 @@ impl BootZones {
     }
 
     fn managed(&self, id: ZoneId) -> u64 {
-        self.0.as_slice().get(zone_index(id)).map_or(0, |zone| zone.shared.managed.get())
+        self.0.as_slice().get(id.index()).map_or(0, |zone| zone.shared.managed.get())
     }
 
     pub(super) fn set_policy(&mut self, mobility: Mobility, boost_factor: u32) {

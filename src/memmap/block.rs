@@ -119,6 +119,14 @@ impl Pages {
         Order::from_low_bits(self.place.get())
     }
 
+    /// The order as it stands in the token: a number in four bits.
+    #[inline]
+    pub(super) fn order_bits(&self) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "four bits")]
+        let bits = (self.place.get() & ORDER_MASK) as u32;
+        bits
+    }
+
     /// All frames of the block.
     #[inline]
     #[must_use]

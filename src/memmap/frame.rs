@@ -1,5 +1,6 @@
 //! The frame descriptor: 16 bytes for every present frame.
 
+use super::Pages;
 use crate::sync::RefCount;
 use crate::zone_id::ZoneId;
 use crate::{MigrateType, Order};
@@ -140,6 +141,7 @@ const TYPE_MASK: u32 = 7 << TYPE_SHIFT;
 const MOVABLE: u32 = 1 << 10;
 const PFMEMALLOC: u32 = 1 << 11;
 const ZONE_SHIFT: u32 = 16;
+const ZONE_MASK: u32 = ((1 << ZoneId::BITS) - 1) << ZONE_SHIFT;
 
 static_assertions::const_assert!(ZONE_SHIFT + ZoneId::BITS <= u32::BITS);
 
@@ -193,6 +195,21 @@ impl FrameState {
     pub(crate) fn is_allocated(self, order: Order) -> bool {
         let expected = FrameKind::Allocated as u32 | order.get() << ORDER_SHIFT;
         self.0 & (KIND_MASK | ORDER_MASK) == expected
+    }
+
+    /// Whether it heads the allocated block of a token.
+    #[inline]
+    pub(crate) fn is_block_of(self, pages: &Pages) -> bool {
+        let expected = FrameKind::Allocated as u32 | pages.order_bits() << ORDER_SHIFT;
+        self.0 & (KIND_MASK | ORDER_MASK) == expected
+    }
+
+    /// The state of the same block when it goes from its last holder to a per-CPU list, of a pageblock
+    /// whose migratetype has that number.
+    #[inline]
+    pub(crate) fn to_cached(self, kind: u8) -> Self {
+        let kept = self.0 & (ORDER_MASK | ZONE_MASK);
+        Self(kept | FrameKind::Cached as u32 | u32::from(kind) << TYPE_SHIFT)
     }
 
     #[inline]

@@ -13,6 +13,7 @@ mod index;
 #[expect(unsafe_code, reason = "the link operations of the intrusive lists")]
 mod links;
 mod pageblock;
+mod queue;
 #[expect(unsafe_code, reason = "tables in memory that was carved at boot")]
 mod raw;
 mod section;
@@ -23,5 +24,6 @@ pub use frame::Movability;
 pub(crate) use frame::{FrameKind, FrameState};
 pub(crate) use index::FrameIdx;
 pub(crate) use links::{FrameList, unlink};
+pub(crate) use queue::FrameQueue;
 pub(crate) use raw::{Arena, ArenaFull, LentMemmap, Memmap, MemmapPlan, TABLE_ALIGN, Table};
 pub(crate) use section::SECTION_FRAMES;

@@ -36,6 +36,12 @@ impl Pageblock {
         MigrateType::from_index(index as usize).unwrap_or(MigrateType::Unmovable)
     }
 
+    /// The number of the migratetype.
+    #[inline]
+    pub(crate) fn kind(&self) -> u8 {
+        (self.0.load(Ordering::Relaxed) & TYPE_MASK) as u8
+    }
+
     pub(crate) fn set_migratetype(&self, migratetype: MigrateType) {
         let word = self.0.load(Ordering::Relaxed) & !TYPE_MASK;
         self.0.store(word | migratetype as u32, Ordering::Relaxed);

@@ -120,6 +120,8 @@ impl<T> fmt::Debug for Table<T> {
 #[derive(Debug)]
 pub(crate) struct Memmap {
     links: FrameLinks,
+    /// Descriptors of mapped sections.
+    nr_frames: usize,
     sections: Table<Section>,
     root: Table<AtomicU32>,
     leaves: Table<AtomicU32>,
@@ -151,7 +153,7 @@ impl MemmapPlan {
             end = end.max(range.end);
         }
         if count.sections > Self::MAX_FRAMES >> SECTION_SHIFT
-            || end.get() >> SECTION_SHIFT >= 1 << 32
+            || end.get() >> SECTION_SHIFT >= 1 << 31
         {
             return None;
         }
@@ -199,7 +201,9 @@ impl Memmap {
         let zero = |_| AtomicU32::new(0);
         let root = arena.table(len(plan.directory.root_len())?, zero)?;
         let leaves = arena.table(len(plan.directory.leaves_len())?, zero)?;
-        let memmap = Self { links, sections, root, leaves, directory: plan.directory };
+        let nr_frames = len(plan.nr_frames())?;
+        let directory = plan.directory;
+        let memmap = Self { links, nr_frames, sections, root, leaves, directory };
         memmap.fill_directory();
         Ok(memmap)
     }
@@ -363,8 +367,10 @@ impl Memmap {
     #[inline]
     pub(crate) fn index_of_token(&self, pages: &Pages) -> Option<FrameIdx> {
         let bytes = pages.frame_address().wrapping_sub(self.links.base_address());
-        let word = u32::try_from(bytes / size_of::<Frame>()).ok()?;
-        FrameIdx::from_link(word).filter(|index| self.is_mapped(*index))
+        let word = bytes / size_of::<Frame>();
+        let mapped = word.wrapping_sub(1 << SECTION_SHIFT) < self.nr_frames;
+        #[expect(clippy::cast_possible_truncation, reason = "the memmap has below 2^32 frames")]
+        mapped.then(|| FrameIdx::of_section(word as u32))
     }
 
     /// The zone of a frame of a block or reserve.

@@ -4,7 +4,6 @@ use super::pageblock::Pageblock;
 use crate::sync::Latch;
 use crate::zone_id::ZoneId;
 use crate::{MigrateType, Order, PAGEBLOCK_NR_PAGES, Pfn, PfnRange};
-use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Frames of a section: those of the largest block.
 pub(crate) const SECTION_FRAMES: u64 = Order::MAX.nr_pages();
@@ -19,9 +18,8 @@ pub(crate) const SECTION_PAGEBLOCKS: usize = (SECTION_FRAMES / PAGEBLOCK_NR_PAGE
 #[derive(Debug)]
 #[repr(C, align(16))]
 pub(crate) struct Section {
-    /// The number of its first frame, divided by [`SECTION_FRAMES`].
-    pfn_high: AtomicU32,
-    /// Closed: pristine. The first descriptor speaks for all frames, the others were never written.
+    /// Its label is the number of the first frame, divided by [`SECTION_FRAMES`]. Closed: pristine.
+    /// The first descriptor speaks for all frames, the others were never written.
     described: Latch,
     pageblocks: [Pageblock; SECTION_PAGEBLOCKS],
 }
@@ -31,8 +29,7 @@ impl Section {
     /// no zone yet.
     pub(super) fn new(number: u64) -> Self {
         Self {
-            pfn_high: AtomicU32::new(u32::try_from(number).unwrap_or(u32::MAX)),
-            described: Latch::open(),
+            described: Latch::open(u32::try_from(number).unwrap_or(u32::MAX)),
             pageblocks: [Pageblock::new(), Pageblock::new()],
         }
     }
@@ -40,7 +37,15 @@ impl Section {
     /// The first frame.
     #[inline]
     pub(crate) fn start(&self) -> Pfn {
-        Pfn::new(u64::from(self.pfn_high.load(Ordering::Relaxed)) << SECTION_SHIFT)
+        Pfn::new(u64::from(self.described.label()) << SECTION_SHIFT)
+    }
+
+    /// Whether `pfn` is the number of the frame at `offset`, and the frame has a descriptor of its
+    /// own: the section is not pristine.
+    #[inline]
+    pub(crate) fn describes(&self, offset: u32, pfn: Pfn) -> bool {
+        // What a closed latch shows is no label, and so makes no frame number.
+        u64::from(self.described.look()) << SECTION_SHIFT | u64::from(offset) == pfn.get()
     }
 
     /// Whether the first descriptor speaks for all frames.

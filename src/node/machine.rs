@@ -7,9 +7,7 @@ use crate::memmap::{Memmap, Table};
 use crate::zone::Zone;
 use crate::zone::watermark::ZoneView;
 use crate::zone_id::ZoneId;
-use crate::{
-    CpuId, MAX_NR_ZONES, Mobility, NodeId, NodeMask, WatermarkLevel, ZoneLayout, ZoneType,
-};
+use crate::{CpuId, Mobility, NodeId, NodeMask, WatermarkLevel, ZoneLayout, ZoneType};
 
 /// All that an initialised allocator knows of its machine.
 #[derive(Debug)]
@@ -17,7 +15,7 @@ pub(crate) struct Machine {
     pub(crate) memmap: Memmap,
     /// By node number; a number that no node has stands for an empty node.
     pub(crate) nodes: Table<Node>,
-    /// Node by node, one zone of each type.
+    /// By [`ZoneId::index`]; some places are of no zone.
     pub(crate) zones: Table<Zone>,
     /// A row for each node: how far each node is.
     pub(crate) distances: Table<u8>,
@@ -33,12 +31,6 @@ pub(crate) struct Machine {
     pub(crate) mobility: Mobility,
 }
 
-/// The place of a zone in the machine's table.
-#[inline]
-pub(crate) fn zone_index(zone: ZoneId) -> usize {
-    zone.node().index() * MAX_NR_ZONES + zone.zone_type().index()
-}
-
 impl Machine {
     /// The node of that number, if it is online.
     #[inline]
@@ -49,7 +41,7 @@ impl Machine {
     /// The zone that a frame or a zonelist entry names.
     #[inline]
     pub(crate) fn zone(&self, zone: ZoneId) -> Option<&Zone> {
-        self.zones.as_slice().get(zone_index(zone))
+        self.zones.as_slice().get(zone.index())
     }
 
     /// The node of a CPU; for one that was not announced, the first node.
@@ -88,7 +80,8 @@ impl Machine {
     /// The zones of online nodes that the layout has, node by node, from the lowest type up.
     pub(crate) fn online_zones(&self) -> impl Iterator<Item = &Zone> + Clone {
         self.zones.as_slice().iter().filter(|zone| {
-            self.online.contains(zone.shared.id.node()) && self.layout.has(zone.shared.zone_type())
+            let id = zone.shared.id;
+            id.is_zone() && self.online.contains(id.node()) && self.layout.has(id.zone_type())
         })
     }
 

@@ -3,12 +3,14 @@
 mod cpu;
 pub(crate) mod machine;
 pub mod pcp;
+mod route;
 pub(crate) mod sizing;
 pub mod topology;
 mod zonelist;
 
 pub(crate) use cpu::Cpu;
 pub(crate) use machine::Machine;
+pub(crate) use route::{Route, Routes};
 pub use zonelist::ZonelistKind;
 pub(crate) use zonelist::{Zonelist, allowed, first_zones_zonelist};
 

@@ -55,7 +55,7 @@ impl Machine {
         for (zone, marks) in self.zones.as_slice().iter().zip(marks) {
             let irq = IrqGuard::new(platform);
             zone.with(&self.memmap, &irq, |zone| {
-                zone.shared.boost.set(0);
+                zone.shared.set_boost(0);
                 zone.shared.set_watermarks(marks);
             });
         }

@@ -231,8 +231,8 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
 
     /// Adds the requests that the per-CPU lists served, which count them by CPU alone.
     fn with_pcp_events(&self, mut stat: NumaStat) -> NumaStat {
-        for pcp in self.machine.pcps.of_zone(&self.zone.shared) {
-            let served = pcp.events.allocated();
+        for pcp in self.machine.pcps.of_zone(self.id()) {
+            let served = pcp.nr_allocated();
             stat.hit += served;
             match self.machine.cpu_to_node(pcp.lists.owner()) == self.node() {
                 true => stat.local += served,
@@ -333,11 +333,10 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
         MigrateType::ALL.map(|kind| Order::ALL.map(|order| count(order, kind)))
     }
 
-    /// Each CPU's lists of the zone, by CPU; none if the zone has no memory, or there are no per-CPU
-    /// lists.
+    /// Each CPU's lists of the zone, by CPU; none if there are no per-CPU lists.
     pub fn pagesets(&self) -> impl Iterator<Item = PagesetRef<'a, P>> + Clone + use<'a, P> {
         let Self { zone, machine, platform } = *self;
-        let pcps = machine.pcps.of_zone(&zone.shared);
+        let pcps = machine.pcps.of_zone(zone.shared.id);
         pcps.map(move |pcp| PagesetRef::new(pcp, &machine.memmap, platform))
     }
 
@@ -345,7 +344,7 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
     #[must_use]
     pub fn pageset(&self, cpu: CpuId) -> Option<PagesetRef<'a, P>> {
         let Self { zone, machine, platform } = *self;
-        let pcp = machine.pcps.get(cpu, &zone.shared)?;
+        let pcp = machine.pcps.get(cpu, zone.shared.id)?;
         Some(PagesetRef::new(pcp, &machine.memmap, platform))
     }
 
@@ -355,7 +354,7 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
 
     /// Ends the boost of the watermarks: kswapd does that when it has freed as much.
     pub fn reset_watermark_boost(&self) {
-        self.with(|zone| zone.shared.boost.set(0));
+        self.with(|zone| zone.shared.set_boost(0));
     }
 
     /// Checks every invariant of the zone; see [`PageAllocator::verify`].

@@ -25,31 +25,31 @@ std::thread_local! {
 /// # Invariants
 ///
 /// A CPU is at most one thread's, and only that thread is told its number.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Cpus {
     machine: u64,
-    owners: Mutex<Vec<Option<ThreadId>>>,
+    owners: Arc<Mutex<Vec<Option<ThreadId>>>>,
 }
 
 impl Cpus {
-    pub(super) fn new(nr_cpus: u32) -> Arc<Self> {
-        let owners = Mutex::new(std::vec![None; nr_cpus as usize]);
-        Arc::new(Self { machine: MACHINES.fetch_add(1, Ordering::Relaxed), owners })
+    pub(super) fn new(nr_cpus: u32) -> Self {
+        let owners = Arc::new(Mutex::new(std::vec![None; nr_cpus as usize]));
+        Self { machine: MACHINES.fetch_add(1, Ordering::Relaxed), owners }
     }
 
     /// The CPU that the running thread stands for: at its first call the lowest that is free, which
     /// it then keeps; [`NO_CPU`] if none is.
     #[inline]
-    pub(super) fn current(self: &Arc<Self>) -> CpuId {
+    pub(super) fn current(&self) -> CpuId {
         let (machine, cpu) = CURRENT.get();
         if machine == self.machine { cpu } else { self.find_current() }
     }
 
     #[cold]
-    fn find_current(self: &Arc<Self>) -> CpuId {
+    fn find_current(&self) -> CpuId {
         let known = CLAIMS.try_with(|claims| {
             let mut claims = claims.borrow_mut();
-            claims.retain(|claim| Arc::strong_count(&claim.cpus) > 1);
+            claims.retain(|claim| Arc::strong_count(&claim.cpus.owners) > 1);
             let mine = claims.iter().find(|claim| claim.cpus.machine == self.machine);
             mine.map(|claim| claim.cpu).or_else(|| {
                 let claim = self.claim_lowest()?;
@@ -69,22 +69,22 @@ impl Cpus {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn claim_lowest(self: &Arc<Self>) -> Option<Claim> {
+    fn claim_lowest(&self) -> Option<Claim> {
         let mut owners = self.owners();
         let free = owners.iter().position(Option::is_none)?;
         owners[free] = Some(thread::current().id());
-        Some(Claim { cpus: Arc::clone(self), cpu: CpuId::new(u32::try_from(free).ok()?) })
+        Some(Claim { cpus: self.clone(), cpu: CpuId::new(u32::try_from(free).ok()?) })
     }
 
     /// Takes a CPU for the running thread; `Ok(None)` if it has it already.
-    fn claim(self: &Arc<Self>, cpu: CpuId) -> Result<Option<Claim>, &'static str> {
+    fn claim(&self, cpu: CpuId) -> Result<Option<Claim>, &'static str> {
         let mut owners = self.owners();
         let me = thread::current().id();
         match owners.get_mut(cpu.index()) {
             Some(owner) if *owner == Some(me) => Ok(None),
             Some(owner @ None) => {
                 *owner = Some(me);
-                Ok(Some(Claim { cpus: Arc::clone(self), cpu }))
+                Ok(Some(Claim { cpus: self.clone(), cpu }))
             }
             Some(Some(_)) => Err("is another thread's now"),
             None => Err("does not exist"),
@@ -96,7 +96,7 @@ impl Cpus {
     /// # Panics
     ///
     /// If the CPU is another thread's, or there is no such CPU.
-    pub(super) fn stand_for(self: &Arc<Self>, cpu: CpuId) -> StandsFor {
+    pub(super) fn stand_for(&self, cpu: CpuId) -> StandsFor {
         match self.claim(cpu) {
             Ok(claim) => StandsFor { before: CURRENT.replace((self.machine, cpu)), _claim: claim },
             Err(why) => panic!("CPU {cpu} {why}"),
@@ -105,20 +105,20 @@ impl Cpus {
 
     /// The running thread gives up its CPU, if it has taken one of its own accord, until the value
     /// is dropped: it waits for threads that need all.
-    pub(super) fn lend(self: &Arc<Self>) -> Lent {
+    pub(super) fn lend(&self) -> Lent {
         let claim = CLAIMS.with_borrow_mut(|claims| {
             let mine = claims.iter().position(|claim| claim.cpus.machine == self.machine)?;
             Some(claims.swap_remove(mine))
         });
         let cpu = claim.map(|claim| claim.cpu);
-        Lent { cpus: Arc::clone(self), cpu, before: CURRENT.replace((0, NO_CPU)) }
+        Lent { cpus: self.clone(), cpu, before: CURRENT.replace((0, NO_CPU)) }
     }
 }
 
 /// A CPU that is the running thread's.
 #[derive(Debug)]
 struct Claim {
-    cpus: Arc<Cpus>,
+    cpus: Cpus,
     cpu: CpuId,
 }
 
@@ -147,7 +147,7 @@ impl Drop for StandsFor {
 /// Made by [`Cpus::lend`]. The thread has its CPU back when this is dropped, if nobody else took it.
 #[derive(Debug)]
 pub(super) struct Lent {
-    cpus: Arc<Cpus>,
+    cpus: Cpus,
     cpu: Option<CpuId>,
     before: (u64, CpuId),
 }

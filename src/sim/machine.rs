@@ -13,7 +13,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::thread;
 
 std::thread_local! {
@@ -29,7 +28,7 @@ std::thread_local! {
 pub struct SimPlatform {
     memory: MmapRaw,
     contents: Contents,
-    cpus: Arc<Cpus>,
+    cpus: Cpus,
     exclusion: PcpExclusion,
 }
 
@@ -43,6 +42,12 @@ impl SimPlatform {
         let memory = reserve(bytes)?;
         let cpus = Cpus::new(u32::try_from(config.cpus.len().max(1)).unwrap_or(u32::MAX));
         Ok(Self { memory, contents: config.contents, cpus, exclusion })
+    }
+
+    #[inline(never)]
+    fn refuse_other_threads(&self) {
+        let cpu = self.cpus.current();
+        assert!(cpu == CpuId::BOOT, "a machine without exclusion is used by one thread only");
     }
 
     /// Whether the running thread has interrupts off.
@@ -84,11 +89,9 @@ unsafe impl Platform for SimPlatform {
 
     #[inline]
     fn pin(&self) -> PinFlags {
-        let excludes = self.exclusion != PcpExclusion::SingleCpu;
-        assert!(
-            excludes || self.cpus.current() == CpuId::BOOT,
-            "a machine whose CPU is excluded from nothing is used by one thread only"
-        );
+        if self.exclusion == PcpExclusion::SingleCpu {
+            self.refuse_other_threads();
+        }
         PinFlags(0)
     }
 

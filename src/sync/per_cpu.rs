@@ -34,7 +34,7 @@ impl<T> PerCpu<T> {
 
     /// The value, for its own CPU, on which `here` holds the code. `None`: an interrupt came while
     /// it was in use, or another CPU uses it, or it is of another CPU.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn own<'a, P: Platform>(&'a self, here: &'a CpuGuard<'_, P>) -> Option<Own<'a, T>> {
         let taken = match here.platform().pcp_exclusion() {
             PcpExclusion::Swap => self.lock.try_swap(),

@@ -35,7 +35,8 @@ fn list(
     list: PcpIndex,
     most: u32,
 ) -> Result<u32, Violation> {
-    let (mut next, mut before, mut length) = (lists.head(list, memmap), None, 0);
+    let tail = lists.list(list).tail();
+    let (mut next, mut before, mut length) = (lists.list(list).head(), None, 0);
     while let Some(index) = next {
         let at = |what| violation(zone, memmap, index, what);
         if length == most {
@@ -43,14 +44,17 @@ fn list(
         }
         check_block((zone, memmap), list, index)?;
         let (forward, back) = memmap.links_of(index);
-        if back != Ok(before) {
+        if before.is_some() && back != Ok(before) {
             return Err(at("prev is not the frame before it"));
         }
-        next = forward.map_err(|_| at("next names no frame"))?;
+        next = match tail == Some(index) {
+            true => None,
+            false => forward.map_err(|_| at("next names no frame"))?,
+        };
         before = Some(index);
         length += 1;
     }
-    if lists.tail(list, memmap) == before {
+    if tail == before {
         return Ok(length);
     }
     let what = "the last of a CPU's list is not its tail";

@@ -22,10 +22,20 @@ pub(crate) fn find_allocated(
 pub(crate) fn find_token(memmap: &Memmap, pages: &Pages) -> Result<FrameIdx, FreeError> {
     let pfn = pages.pfn();
     let index = memmap.index_of_token(pages).ok_or(FreeError::Foreign(pfn))?;
-    if memmap.pfn_of(index) != pfn {
-        return Err(FreeError::Foreign(pfn));
+    let described = memmap.section(index).describes(index.offset(), pfn);
+    if !described || !memmap.frame(index).state().is_block_of(pages) {
+        return Err(no_such_block(memmap, index, pfn));
     }
-    check_allocated(memmap.state(index), pfn, pages.order()).map(|()| index)
+    Ok(index)
+}
+
+/// Nothing of a pristine section is allocated, and most of its descriptors were never written.
+#[cold]
+fn no_such_block(memmap: &Memmap, index: FrameIdx, pfn: Pfn) -> FreeError {
+    if memmap.pfn_of(index) != pfn {
+        return FreeError::Foreign(pfn);
+    }
+    not_allocated(memmap.state(index), pfn)
 }
 
 /// Whether a frame's state is that of an allocated block of the order.

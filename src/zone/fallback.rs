@@ -201,8 +201,8 @@ impl ZoneMut<'_> {
         if max_boost == 0 {
             return false;
         }
-        let boost = self.shared.boost.get() + PAGEBLOCK_NR_PAGES;
-        self.shared.boost.set(boost.min(max_boost.max(PAGEBLOCK_NR_PAGES)));
+        let boost = self.shared.watermark_boost() + PAGEBLOCK_NR_PAGES;
+        self.shared.set_boost(boost.min(max_boost.max(PAGEBLOCK_NR_PAGES)));
         true
     }
 }

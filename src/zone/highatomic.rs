@@ -30,7 +30,8 @@ impl ZoneMut<'_> {
         if !self.memmap.pageblock(index).migratetype().is_mergeable() {
             return;
         }
-        self.shared.nr_reserved_highatomic.add(PAGEBLOCK_NR_PAGES);
+        let reserved = self.shared.nr_reserved_highatomic.get();
+        self.shared.set_reserved_highatomic(reserved + PAGEBLOCK_NR_PAGES);
         self.set_pageblock_migratetype(index, MigrateType::HighAtomic);
         self.move_freepages_block(index, MigrateType::HighAtomic);
     }
@@ -58,7 +59,7 @@ impl ZoneMut<'_> {
         // counted again then.
         if self.memmap.pageblock(index).migratetype() == MigrateType::HighAtomic {
             let reserved = self.shared.nr_reserved_highatomic.get();
-            self.shared.nr_reserved_highatomic.sub(reserved.min(PAGEBLOCK_NR_PAGES));
+            self.shared.set_reserved_highatomic(reserved.saturating_sub(PAGEBLOCK_NR_PAGES));
         }
         self.set_pageblock_migratetype(index, migratetype);
         self.move_freepages_block(index, migratetype).free > 0

@@ -1,7 +1,7 @@
 //! A zone and its lock.
 
 use super::free_area::FreeAreas;
-use super::shared::{PcpSlot, ZoneMut, ZoneShared};
+use super::shared::{ZoneMut, ZoneShared};
 use crate::PfnRange;
 use crate::memmap::Memmap;
 use crate::platform::Platform;
@@ -11,6 +11,7 @@ use crate::zone_id::ZoneId;
 /// One zone of an allocator: what anybody may read, and the lists under the zone's lock.
 #[doc(alias = "struct zone")]
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Zone {
     pub(crate) shared: ZoneShared,
     areas: IrqLock<FreeAreas>,
@@ -18,9 +19,9 @@ pub(crate) struct Zone {
 
 impl Zone {
     /// An empty zone that spans these frames.
-    pub(crate) fn new(id: ZoneId, span: PfnRange, slot: PcpSlot, memmap: &Memmap) -> Self {
+    pub(crate) fn new(id: ZoneId, span: PfnRange, memmap: &Memmap) -> Self {
         let areas = IrqLock::new(FreeAreas::new(memmap));
-        Self { shared: ZoneShared::new(id, span, slot), areas }
+        Self { shared: ZoneShared::new(id, span), areas }
     }
 
     /// Runs `f` with the zone locked. No second zone may be locked in it.
@@ -32,7 +33,9 @@ impl Zone {
         f: impl FnOnce(&mut ZoneMut<'_>) -> R,
     ) -> R {
         let mut areas = self.areas.lock(irq);
-        f(&mut ZoneMut { shared: &self.shared, areas: &mut areas, memmap })
+        let result = f(&mut ZoneMut { shared: &self.shared, areas: &mut areas, memmap });
+        self.shared.weigh();
+        result
     }
 
     /// The zone before anybody else knows of it.

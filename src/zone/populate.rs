@@ -155,6 +155,7 @@ impl ZoneMut<'_> {
         self.free_one_page(FreeBlock::new(first), PAGEBLOCK_ORDER, MigrateType::Cma, FreeTo::Head);
         self.shared.managed.add(PAGEBLOCK_NR_PAGES);
         self.shared.cma.add(PAGEBLOCK_NR_PAGES);
+        self.shared.limits_changed();
     }
 }
 

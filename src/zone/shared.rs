@@ -5,7 +5,8 @@ use crate::sync::Counter;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::watermark::{ZoneSnapshot, ZoneView};
 use crate::zone_id::ZoneId;
-use crate::{MAX_NR_ZONES, MIGRATE_TYPES, MigrateType, Mobility, NodeId, Order, Pfn, PfnRange};
+use crate::{MAX_NR_ZONES, MIGRATE_TYPES, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_ORDER};
+use crate::{Pfn, PfnRange};
 use crate::{WatermarkLevel, ZoneType};
 use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 
@@ -16,7 +17,6 @@ pub(crate) struct ZoneShared {
     pub(crate) id: ZoneId,
     /// From the first frame to one past the last, holes included.
     pub(crate) span: PfnRange,
-    pub(crate) pcp_slot: PcpSlot,
     /// Frames that exist.
     pub(crate) present: Counter,
     /// Frames given to the allocator.
@@ -31,21 +31,19 @@ pub(crate) struct ZoneShared {
     /// Per migratetype, a bit for each order whose list is not empty.
     nonempty: [AtomicU16; MIGRATE_TYPES],
     watermarks: [Counter; 3],
-    pub(crate) boost: Counter,
+    boost: Counter,
     lowmem_reserve: [Counter; MAX_NR_ZONES],
     /// In 1/10000 of the high watermark; 0: no boosting.
     boost_factor: AtomicUsize,
     /// The boost rose since kswapd was last told.
     boosted: AtomicBool,
+    /// With more free frames than this there is enough for every request that has per-CPU lists.
+    ample_above: Counter,
+    ample: AtomicBool,
     ungrouped: AtomicBool,
     reclaim_active: AtomicBool,
     pub(crate) events: ZoneEvents,
 }
-
-/// The place of a zone in each CPU's row of per-CPU lists. A zone without memory has none: there is
-/// nothing to keep at hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PcpSlot(pub(crate) Option<u16>);
 
 /// What happened in a zone, counted under its lock.
 #[derive(Debug, Default)]
@@ -76,11 +74,10 @@ impl ZoneEvents {
 
 impl ZoneShared {
     /// A zone with no frame free and no watermarks.
-    pub(crate) fn new(id: ZoneId, span: PfnRange, pcp_slot: PcpSlot) -> Self {
+    pub(crate) fn new(id: ZoneId, span: PfnRange) -> Self {
         Self {
             id,
             span,
-            pcp_slot,
             present: Counter::default(),
             managed: Counter::default(),
             cma: Counter::default(),
@@ -94,6 +91,8 @@ impl ZoneShared {
             lowmem_reserve: [const { Counter::new(0) }; MAX_NR_ZONES],
             boost_factor: AtomicUsize::new(0),
             boosted: AtomicBool::new(false),
+            ample_above: Counter::new(usize::MAX),
+            ample: AtomicBool::new(false),
             ungrouped: AtomicBool::new(false),
             reclaim_active: AtomicBool::new(false),
             events: ZoneEvents::default(),
@@ -120,6 +119,7 @@ impl ZoneShared {
         for (level, pages) in self.watermarks.iter().zip([min, low, high]) {
             level.set(pages);
         }
+        self.limits_changed();
     }
 
     /// The counts as one value; those that change meanwhile may not fit together.
@@ -137,6 +137,7 @@ impl ZoneShared {
 
     pub(crate) fn set_lowmem_reserve(&self, zone: ZoneType, pages: u64) {
         self.lowmem_reserve[zone.index()].set(pages);
+        self.limits_changed();
     }
 
     pub(crate) fn set_boost_factor(&self, factor: u32) {
@@ -182,12 +183,64 @@ impl ZoneShared {
         self.reclaim_active.store(active == ReclaimActive::Yes, Ordering::Relaxed);
     }
 
+    pub(crate) fn set_boost(&self, pages: u64) {
+        self.boost.set(pages);
+        self.limits_changed();
+    }
+
+    /// Adds to the high-atomic reserve.
+    pub(crate) fn set_reserved_highatomic(&self, pages: u64) {
+        self.nr_reserved_highatomic.set(pages);
+        self.limits_changed();
+    }
+
+    /// Whether nothing has to be weighed for a request that has per-CPU lists: the zone keeps its low
+    /// watermark, boost and all reserves whatever the request's flags are, it has a free block of
+    /// any such order, and kswapd need not be told of a boost. No says nothing.
+    ///
+    /// Kept up to date by those who hold the lock: a request then looks at one word.
+    #[inline]
+    pub(crate) fn is_ample(&self) -> bool {
+        self.ample.load(Ordering::Relaxed)
+    }
+
+    /// Looks again whether the zone is ample, before its lock is given back.
+    #[inline]
+    pub(crate) fn weigh(&self) {
+        let kinds = [MigrateType::Unmovable, MigrateType::Movable, MigrateType::Reclaimable];
+        let orders = kinds.iter().fold(0, |orders, kind| orders | self.nonempty_orders(*kind));
+        let block = orders >> PAGEBLOCK_ORDER.get() != 0;
+        let ample = block && self.nr_free.get() > self.ample_above.get();
+        // Written only when it changes: other CPUs have the line too.
+        if ample != self.is_ample() {
+            self.ample.store(ample, Ordering::Relaxed);
+        }
+    }
+
+    /// Watermarks, boost or reserves are others now: so is what [`weigh`](Self::weigh) weighs.
+    pub(crate) fn limits_changed(&self) {
+        let reserve = self.lowmem_reserve.iter().map(Counter::get).max().unwrap_or(0);
+        let parts = [
+            self.watermark(WatermarkLevel::Low),
+            self.boost.get(),
+            reserve,
+            self.nr_reserved_highatomic.get(),
+            self.cma.get(),
+            PAGEBLOCK_ORDER.nr_pages(),
+        ];
+        let above = parts.iter().fold(0, |sum: u64, part| sum.saturating_add(*part));
+        let boosted = self.boosted.load(Ordering::Relaxed);
+        self.ample_above.set(if boosted { u64::MAX } else { above });
+    }
+
     /// Marks the zone so that kswapd is woken once the lock is dropped.
     pub(crate) fn mark_boosted(&self) {
         self.boosted.store(true, Ordering::Relaxed);
+        self.limits_changed();
     }
 
-    /// Whether the zone was marked; the mark is then gone.
+    /// Whether the zone was marked; the mark is then gone. Who is told so calls
+    /// [`limits_changed`](Self::limits_changed) with the lock held.
     #[inline]
     pub(crate) fn take_boosted(&self) -> bool {
         self.boosted.load(Ordering::Relaxed) && self.boosted.swap(false, Ordering::Relaxed)

@@ -1,7 +1,7 @@
 //! Between a CPU's lists and the zone: many blocks at once, under the zone's lock.
 
 use super::{NR_PCP_LISTS, Pcp, PcpIndex, PcpLists};
-use crate::zone::{ExtfragLog, ReclaimActive, ZoneMut};
+use crate::zone::{ExtfragLog, ZoneMut};
 use crate::{AllocFlags, MigrateType, Order};
 
 impl Pcp {
@@ -15,10 +15,10 @@ impl Pcp {
         (migratetype, flags): (MigrateType, AllocFlags),
     ) -> ExtfragLog {
         let order = index.order();
-        let list = lists.list(index);
+        let (list, memmap) = (lists.list_mut(index), zone.memmap);
         let (blocks, log) =
             zone.rmqueue_bulk(order, self.nr_to_take(order), migratetype, flags, |block| {
-                list.push_back(block);
+                list.push_back(memmap, block);
             });
         self.add_count(blocks << order.get());
         log
@@ -33,25 +33,19 @@ impl Pcp {
 
     /// Gives back what a block of this order, just freed to the list `index`, is too much.
     #[doc(alias = "free_unref_page_commit")]
-    pub(crate) fn give_back(
-        &self,
-        lists: &mut PcpLists,
-        index: PcpIndex,
-        zone: &mut ZoneMut<'_>,
-        reclaim: ReclaimActive,
-    ) {
-        let frames = self.nr_to_free(index.order(), reclaim);
+    pub(crate) fn give_back(&self, lists: &mut PcpLists, index: PcpIndex, zone: &mut ZoneMut<'_>) {
+        let frames = self.nr_to_free(index.order());
         self.free_bulk(lists, frames, index, zone);
     }
 
     /// How many frames to give back: a batch, twice as many each time as long as nothing is
     /// allocated, but a batch stays; everything, if blocks of several frames are only freed.
     #[doc(alias = "nr_pcp_free")]
-    fn nr_to_free(&self, order: Order, reclaim: ReclaimActive) -> u32 {
+    fn nr_to_free(&self, order: Order) -> u32 {
         if self.frees_all(order) {
             return self.count();
         }
-        let (batch, high) = (self.batch(), self.high_for(order, reclaim));
+        let (batch, high) = (self.batch(), self.bound());
         if high < batch {
             return 1;
         }
@@ -79,7 +73,7 @@ impl Pcp {
         let mut left = frames.min(self.count());
         let (mut index, mut empty) = (first, 0);
         while left > 0 && empty < NR_PCP_LISTS {
-            let Some(block) = lists.list(index).pop_back() else {
+            let Some(block) = lists.list_mut(index).pop_back(zone.memmap) else {
                 (index, empty) = (index.next(), empty + 1);
                 continue;
             };

@@ -31,9 +31,6 @@ pub enum PcpOrders {
 }
 
 impl PcpOrders {
-    /// The most orders that have lists.
-    pub(crate) const COUNT: usize = PAGE_ALLOC_COSTLY_ORDER as usize + 2;
-
     /// Whether blocks of this order are kept on per-CPU lists.
     #[doc(alias = "pcp_allowed_order")]
     #[must_use]
@@ -64,19 +61,29 @@ impl PcpIndex {
     /// Where a drain begins.
     pub(crate) const FIRST: Self = Self(0);
 
+    /// Places of a table by list, more than there are lists.
+    pub(crate) const PLACES: usize = NR_PCP_LISTS.next_power_of_two();
+
     /// The list for blocks of an order that has lists, of a migratetype. What has no list of its own
     /// (HIGHATOMIC, CMA) goes to MOVABLE's.
     #[doc(alias = "order_to_pindex")]
     #[inline]
     pub(crate) fn new(order: Order, migratetype: MigrateType) -> Self {
-        let movable = MigrateType::Movable.index();
-        let kind =
-            if migratetype.index() < MIGRATE_PCPTYPES { migratetype.index() } else { movable };
-        let index = match order <= PAGE_ALLOC_COSTLY_ORDER {
-            true => MIGRATE_PCPTYPES * order.index() + kind,
-            false => NR_LOWORDER_PCP_LISTS + usize::from(kind == movable),
-        };
-        Self(index as u8)
+        let kind = migratetype as u8;
+        let ordinary = usize::from(kind) < MIGRATE_PCPTYPES;
+        Self::of_kind(order, if ordinary { kind } else { MigrateType::Movable as u8 })
+    }
+
+    /// The list for blocks of an order that has lists, of the migratetype with that number, one of
+    /// the first three.
+    #[inline]
+    pub(crate) fn of_kind(order: Order, kind: u8) -> Self {
+        match order <= PAGE_ALLOC_COSTLY_ORDER {
+            true => Self(order as u8 * MIGRATE_PCPTYPES as u8 + kind),
+            false => {
+                Self(NR_LOWORDER_PCP_LISTS as u8 + u8::from(kind == MigrateType::Movable as u8))
+            }
+        }
     }
 
     /// All lists, in the order in which they are drained.
@@ -89,15 +96,10 @@ impl PcpIndex {
         if self.get() + 1 < NR_PCP_LISTS { Self(self.0 + 1) } else { Self(0) }
     }
 
+    /// Its place in a table.
     #[inline]
     pub(crate) fn get(self) -> usize {
-        usize::from(self.0)
-    }
-
-    /// The place of its order among those that have lists.
-    #[inline]
-    pub(crate) fn order_slot(self) -> usize {
-        self.get() / MIGRATE_PCPTYPES
+        usize::from(self.0) % Self::PLACES
     }
 
     /// The order of its blocks.
@@ -105,7 +107,7 @@ impl PcpIndex {
     #[inline]
     pub(crate) fn order(self) -> Order {
         match self.get() < NR_LOWORDER_PCP_LISTS {
-            true => Order::from_low_bits(self.order_slot()),
+            true => Order::from_low_bits(self.get() / MIGRATE_PCPTYPES),
             false => PAGEBLOCK_ORDER,
         }
     }

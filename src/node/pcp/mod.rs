@@ -17,12 +17,10 @@ pub(crate) use index::{NR_PCP_LISTS, PcpIndex};
 pub use index::{PcpList, PcpOrders};
 pub(crate) use table::Pcps;
 
-use crate::memmap::{FrameIdx, FrameList, FreeBlock, Memmap};
+use crate::memmap::{FrameQueue, FreeBlock, Memmap};
 use crate::sync::{Counter, PerCpu};
 use crate::zone::ReclaimActive;
 use crate::{CpuId, Order};
-use core::fmt;
-use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicU32, Ordering};
 use limits::PcpLimits;
 
@@ -41,6 +39,8 @@ const PCP_EXPIRE_ROUNDS: u32 = 3;
 pub(crate) struct Pcp {
     count: AtomicU32,
     high: AtomicU32,
+    /// `high`, or less while memory of the zone is reclaimed.
+    bound: AtomicU32,
     batch: AtomicU32,
     /// How often in a row a batch was given back with nothing allocated in between.
     free_factor: AtomicU32,
@@ -48,87 +48,55 @@ pub(crate) struct Pcp {
     expire: AtomicU32,
     /// Blocks taken and given at the last round of ageing.
     used_before: Counter,
-    pub(crate) events: PcpEvents,
+    /// By list.
+    events: [PcpEvents; PcpIndex::PLACES],
     pub(crate) lists: PerCpu<PcpLists>,
 }
 
 static_assertions::const_assert!(size_of::<Pcp>() % 128 == 0);
 static_assertions::const_assert!(align_of::<Pcp>() == 128);
 
-/// What happened on a CPU's lists of a zone; changed under their lock.
+/// What happened on a list, changed under its lock: plain words of one CPU, summed by who reads them.
 #[derive(Debug, Default)]
 pub(crate) struct PcpEvents {
-    /// Blocks handed out, by list order.
-    pub(crate) allocated: [Counter; PcpOrders::COUNT],
-    /// Blocks that came back, by list order.
-    pub(crate) freed: [Counter; PcpOrders::COUNT],
-}
-
-impl PcpEvents {
-    /// All blocks handed out.
-    pub(crate) fn allocated(&self) -> u64 {
-        self.allocated.iter().map(Counter::get).sum()
-    }
+    /// Blocks handed out.
+    allocated: Counter,
+    /// Blocks that came back.
+    freed: Counter,
 }
 
 /// The lists, one for each order and type.
-pub(crate) struct PcpLists {
-    /// Never dropped: dropping a list would walk it, and the memmap may be gone by then.
-    lists: ManuallyDrop<[FrameList; NR_PCP_LISTS]>,
-}
-
-impl fmt::Debug for PcpLists {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PcpLists")
-    }
-}
+#[derive(Debug)]
+pub(crate) struct PcpLists([FrameQueue; PcpIndex::PLACES]);
 
 impl PcpLists {
-    fn new(memmap: &Memmap) -> Self {
-        let list = |_| FrameList::new(memmap.links());
-        Self { lists: ManuallyDrop::new(core::array::from_fn(list)) }
+    const EMPTY: Self = Self([FrameQueue::EMPTY; PcpIndex::PLACES]);
+
+    /// One of them.
+    #[inline]
+    pub(crate) fn list(&self, index: PcpIndex) -> &FrameQueue {
+        &self.0[index.get()]
     }
 
     #[inline]
-    fn list(&mut self, index: PcpIndex) -> &mut FrameList {
-        &mut self.lists[index.get()]
-    }
-
-    /// The blocks of one list, from the head.
-    pub(crate) fn blocks(
-        &self,
-        index: PcpIndex,
-        memmap: &Memmap,
-    ) -> impl Iterator<Item = FrameIdx> {
-        let links = memmap.links();
-        self.lists[index.get()].iter().map(move |frame| links.index_of(frame))
-    }
-
-    /// The frame at the head of a list, without looking at its links.
-    pub(crate) fn head(&self, index: PcpIndex, memmap: &Memmap) -> Option<FrameIdx> {
-        let list = &self.lists[index.get()];
-        list.front().get().map(|frame| memmap.links().index_of(frame))
-    }
-
-    /// The frame at the tail of a list, without looking at its links.
-    pub(crate) fn tail(&self, index: PcpIndex, memmap: &Memmap) -> Option<FrameIdx> {
-        let list = &self.lists[index.get()];
-        list.back().get().map(|frame| memmap.links().index_of(frame))
+    fn list_mut(&mut self, index: PcpIndex) -> &mut FrameQueue {
+        &mut self.0[index.get()]
     }
 }
 
 impl Pcp {
     /// Empty lists of some zone for a CPU.
-    pub(crate) fn new(owner: CpuId, memmap: &Memmap) -> Self {
+    pub(crate) fn new(owner: CpuId) -> Self {
         Self {
             count: AtomicU32::new(0),
             high: AtomicU32::new(0),
+            bound: AtomicU32::new(0),
             batch: AtomicU32::new(1),
             free_factor: AtomicU32::new(0),
             expire: AtomicU32::new(PCP_EXPIRE_ROUNDS),
             used_before: Counter::default(),
-            events: PcpEvents::default(),
-            lists: PerCpu::new(owner, PcpLists::new(memmap)),
+            events: core::array::from_fn(|_| PcpEvents::default()),
+            lists: PerCpu::new(owner, PcpLists::EMPTY),
         }
     }
 
@@ -150,6 +118,12 @@ impl Pcp {
         self.batch.load(Ordering::Relaxed)
     }
 
+    /// A batch goes back when there are so many frames now.
+    #[inline]
+    fn bound(&self) -> u32 {
+        self.bound.load(Ordering::Relaxed)
+    }
+
     #[inline]
     pub(crate) fn free_factor(&self) -> u32 {
         self.free_factor.load(Ordering::Relaxed)
@@ -164,9 +138,20 @@ impl Pcp {
         PcpLimits { batch: self.batch(), high: self.high() }
     }
 
-    pub(crate) fn set_limits(&self, limits: PcpLimits) {
+    pub(crate) fn set_limits(&self, limits: PcpLimits, reclaim: ReclaimActive) {
         self.batch.store(limits.batch, Ordering::Relaxed);
         self.high.store(limits.high, Ordering::Relaxed);
+        self.set_reclaim(reclaim);
+    }
+
+    /// While memory of the zone is reclaimed, a CPU keeps at most four batches.
+    #[doc(alias = "nr_pcp_high")]
+    pub(crate) fn set_reclaim(&self, reclaim: ReclaimActive) {
+        let bound = match reclaim {
+            ReclaimActive::No => self.high(),
+            ReclaimActive::Yes => self.high().min(self.batch().saturating_mul(4)),
+        };
+        self.bound.store(bound, Ordering::Relaxed);
     }
 
     #[inline]
@@ -179,26 +164,35 @@ impl Pcp {
         self.count.store(self.count().wrapping_sub(frames), Ordering::Relaxed);
     }
 
-    /// Takes the first block of a list; the free factor halves, as something is allocated.
-    #[inline]
-    pub(crate) fn pop(&self, lists: &mut PcpLists, index: PcpIndex) -> Option<FreeBlock> {
-        let block = lists.list(index).pop_front()?;
-        self.sub_count(index.frames());
+    /// Takes the first block of a list, whose blocks have that order.
+    #[inline(always)]
+    pub(crate) fn pop(
+        &self,
+        lists: &mut PcpLists,
+        (index, order): (PcpIndex, Order),
+        memmap: &Memmap,
+    ) -> Option<FreeBlock> {
+        let block = lists.list_mut(index).pop_front(memmap)?;
+        self.sub_count(1 << order.get());
         Some(block)
     }
 
-    /// Puts a block at the head of a list.
-    #[inline]
-    pub(crate) fn push(&self, lists: &mut PcpLists, index: PcpIndex, block: FreeBlock) {
-        lists.list(index).push_front(block);
-        self.add_count(index.frames());
+    /// Puts a block at the head of a list, whose blocks have that order.
+    #[inline(always)]
+    pub(crate) fn push(
+        &self,
+        lists: &mut PcpLists,
+        (index, order): (PcpIndex, Order),
+        (memmap, block): (&Memmap, FreeBlock),
+    ) {
+        lists.list_mut(index).push_front(memmap, block);
+        self.add_count(1 << order.get());
     }
 
     /// A round of ageing: true if nothing was taken or given here for three rounds, while there are
     /// frames.
     pub(crate) fn expires(&self) -> bool {
-        let used = self.events.allocated.iter().chain(&self.events.freed);
-        let used = used.fold(0, |sum: u64, count| sum.wrapping_add(count.get()));
+        let used = self.nr_allocated().wrapping_add(self.nr_freed());
         if used != self.used_before.get() || self.count() == 0 {
             self.used_before.set(used);
             self.expire.store(PCP_EXPIRE_ROUNDS, Ordering::Relaxed);
@@ -209,16 +203,26 @@ impl Pcp {
         left == 0
     }
 
+    /// All blocks handed out.
+    pub(crate) fn nr_allocated(&self) -> u64 {
+        self.events.iter().fold(0, |sum: u64, list| sum.wrapping_add(list.allocated.get()))
+    }
+
+    /// All blocks that came back.
+    pub(crate) fn nr_freed(&self) -> u64 {
+        self.events.iter().fold(0, |sum: u64, list| sum.wrapping_add(list.freed.get()))
+    }
+
     /// Counts a block that was handed out.
     #[inline]
     pub(crate) fn count_allocated(&self, index: PcpIndex) {
-        self.events.allocated[index.order_slot()].add(1);
+        self.events[index.get()].allocated.add(1);
     }
 
     /// Counts a block that came back.
     #[inline]
     pub(crate) fn count_freed(&self, index: PcpIndex) {
-        self.events.freed[index.order_slot()].add(1);
+        self.events[index.get()].freed.add(1);
     }
 
     /// Something is being allocated.
@@ -230,18 +234,10 @@ impl Pcp {
         }
     }
 
-    /// The number of frames from which on a batch goes back, for a block of this order just freed:
-    /// none may stay when blocks above order 0 are only freed.
-    #[doc(alias = "nr_pcp_high")]
+    /// Whether a batch is to go back, now that a block of this order was freed.
     #[inline]
-    pub(crate) fn high_for(&self, order: Order, reclaim: ReclaimActive) -> u32 {
-        if self.frees_all(order) {
-            return 0;
-        }
-        match reclaim {
-            ReclaimActive::No => self.high(),
-            ReclaimActive::Yes => self.high().min(self.batch().saturating_mul(4)),
-        }
+    pub(crate) fn has_too_many(&self, order: Order) -> bool {
+        self.count() >= self.bound() || self.frees_all(order)
     }
 
     /// Whether blocks of several frames are only being freed: they are not kept then.

@@ -2,60 +2,61 @@
 
 use super::limits::{PcpLimits, zone_batchsize, zone_highsize};
 use super::{Pcp, PcpOrders};
-use crate::CpuId;
-use crate::memmap::{Arena, ArenaFull, Memmap, Table};
+use crate::memmap::{Arena, ArenaFull, Table};
 use crate::zone::ZoneShared;
+use crate::zone_id::ZoneId;
+use crate::{CpuId, Order};
 
-/// The per-CPU lists: a row for each CPU, with a place for each zone that has memory.
+/// The per-CPU lists: a row for each CPU, with a place for each zone by [`ZoneId::index`].
 #[derive(Debug)]
 pub(crate) struct Pcps {
     table: Table<Pcp>,
-    /// Zones that have a place in each row.
-    slots: usize,
+    /// Places in a row.
+    row: usize,
     /// A bit for each order that has lists.
     orders: u16,
 }
 
 impl Pcps {
     /// The bytes that the table takes.
-    pub(crate) fn bytes_for(cpus: usize, slots: usize, orders: PcpOrders) -> Option<usize> {
-        Arena::bytes_for::<Pcp>(rows(cpus, orders).checked_mul(slots)?)
+    pub(crate) fn bytes_for(cpus: usize, nodes: usize, orders: PcpOrders) -> Option<usize> {
+        Arena::bytes_for::<Pcp>(rows(cpus, orders).checked_mul(nodes * ZoneId::PER_NODE)?)
     }
 
-    /// Empty lists for so many CPUs and zones.
+    /// Empty lists for so many CPUs and nodes.
     #[inline(never)]
     pub(crate) fn build(
         arena: &mut Arena,
         cpus: usize,
-        slots: usize,
+        nodes: usize,
         orders: PcpOrders,
-        memmap: &Memmap,
     ) -> Result<Self, ArenaFull> {
-        let table = arena.table(rows(cpus, orders) * slots, |i| {
-            let owner = u32::try_from(i / slots.max(1)).unwrap_or(u32::MAX);
-            Pcp::new(CpuId::new(owner), memmap)
+        let row = nodes * ZoneId::PER_NODE;
+        let table = arena.table(rows(cpus, orders) * row, |i| {
+            let owner = u32::try_from(i / row.max(1)).unwrap_or(u32::MAX);
+            Pcp::new(CpuId::new(owner))
         })?;
-        Ok(Self { table, slots, orders: orders.mask() })
+        Ok(Self { table, row, orders: orders.mask() })
     }
 
     /// Whether blocks of an order are kept on per-CPU lists.
     #[inline]
-    pub(crate) fn takes(&self, order: crate::Order) -> bool {
+    pub(crate) fn takes(&self, order: Order) -> bool {
         self.orders >> order.get() & 1 != 0
     }
 
-    /// A CPU's lists of a zone; `None` for a CPU that was not announced.
+    /// A CPU's lists of a zone; `None` for a CPU that was not announced, or if there are no lists.
     #[inline]
-    pub(crate) fn get(&self, cpu: CpuId, zone: &ZoneShared) -> Option<&Pcp> {
-        let slot = usize::from(zone.pcp_slot.0?);
-        // The slot is below `slots`, so only the CPU can be too large.
-        self.table.as_slice().get(cpu.index().checked_mul(self.slots)?.checked_add(slot)?)
+    pub(crate) fn get(&self, cpu: CpuId, zone: ZoneId) -> Option<&Pcp> {
+        // The zone's place is below `row`, so only the CPU can be too large. Where that wraps, the
+        // lists are another CPU's, and not to be had for this one.
+        let row = cpu.index().wrapping_mul(self.row);
+        self.table.as_slice().get(row.wrapping_add(zone.index()))
     }
 
     /// All CPUs' lists of a zone, by CPU.
-    pub(crate) fn of_zone(&self, zone: &ZoneShared) -> impl Iterator<Item = &Pcp> + Clone {
-        let slot = zone.pcp_slot.0.map_or(usize::MAX, usize::from);
-        self.table.as_slice().iter().skip(slot).step_by(self.slots.max(1))
+    pub(crate) fn of_zone(&self, zone: ZoneId) -> impl Iterator<Item = &Pcp> + Clone {
+        self.table.as_slice().iter().skip(zone.index()).step_by(self.row.max(1))
     }
 
     /// Sets the limits of a zone on all CPUs, from its size and low watermark, for so many CPUs
@@ -64,7 +65,7 @@ impl Pcps {
     pub(crate) fn size(&self, zone: &ZoneShared, low: u64, cpus: u32, page_shift: u32) {
         let batch = zone_batchsize(zone.managed.get(), page_shift);
         let limits = PcpLimits { batch, high: zone_highsize(low, cpus, batch) };
-        self.of_zone(zone).for_each(|pcp| pcp.set_limits(limits));
+        self.of_zone(zone.id).for_each(|pcp| pcp.set_limits(limits, zone.reclaim_active()));
     }
 }
 
