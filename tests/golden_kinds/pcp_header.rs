@@ -17,6 +17,12 @@ pub struct PcpSetup {
     pub limits: Vec<PcpLimits>,
 }
 
+/// The orders of `thp 0|1`.
+fn orders_at(line: Line<'_>, words: &[&str]) -> Result<PcpOrders, String> {
+    let large = line.switch_at(words, 1)?;
+    Ok(if large { PcpOrders::WithPageblock } else { PcpOrders::Low })
+}
+
 impl PcpSetup {
     /// Reads the lines before the first dump.
     pub fn read<'a>(lines: &mut Peekable<impl Iterator<Item = Line<'a>>>) -> Result<Self, String> {
@@ -27,8 +33,7 @@ impl PcpSetup {
             let words = line.words();
             match words[0] {
                 "cpus" => setup.cpus = line.number_at(&words, 1)?,
-                "thp" if line.switch_at(&words, 1)? => setup.orders = PcpOrders::WithPageblock,
-                "thp" => {}
+                "thp" => setup.orders = orders_at(line, &words)?,
                 "mem" => {
                     setup.machine.memory.push((line.number_at(&words, 1)?, span(line, words[2])?))
                 }
