@@ -42,7 +42,7 @@ impl Pcp {
     /// allocated, but a batch stays; everything, if blocks of several frames are only freed.
     #[doc(alias = "nr_pcp_free")]
     fn nr_to_free(&self, order: Order) -> u32 {
-        if self.frees_all(order) {
+        if self.frees_all(order.get()) {
             return self.count();
         }
         let (batch, high) = (self.batch(), self.bound());
