@@ -78,9 +78,17 @@ impl Pcp {
                 continue;
             };
             empty = 0;
-            left = left.saturating_sub(index.frames());
-            self.sub_count(index.frames());
-            zone.free_pcp_block(block, index.order());
+            let mut run = zone.begin_run(block, index.order());
+            while run.frames() < left
+                && let Some(next) = lists.list(index).tail().filter(|i| zone.may_extend(&run, *i))
+                && let Some(block) = lists.list_mut(index).pop_back(zone.memmap)
+            {
+                debug_assert_eq!(block.index(), next);
+                zone.extend_run(&mut run, block);
+            }
+            left = left.saturating_sub(run.frames());
+            self.sub_count(run.frames());
+            zone.free_run(&run);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! with a batch of blocks under the zone's lock; when a CPU has more than `high` frames of a zone, a
 //! batch goes back. To the zone these frames are neither free nor allocated.
 //!
-//! The lists and their lengths belong to whoever has the CPU's lock ([`PerCpu`]); limits and counts
+//! The lists and their lengths belong to whoever has the CPU's lock (`PerCpu`); limits and counts
 //! may be read by anybody.
 
 mod bulk;
