@@ -2,13 +2,17 @@
 
 extern crate std;
 
-use super::Invariant::{self, Blocks, Counts, Links, Managed, Merged, OneList, Types, Watermarks};
+use super::Invariant::{
+    self, Blocks, Cached, Counts, Links, Managed, Merged, OneList, Types, Watermarks,
+};
 use crate::memmap::{FrameIdx, FrameState};
+use crate::sim::{Sim, SimConfig};
 use crate::zone::ZoneMut;
 use crate::zone::watermark::setup;
 use crate::zone_id::ZoneId;
 use crate::{
-    AllocFlags, MigrateType, NodeId, Order, Pages, Pfn, PfnRange, RawZone, RawZoneConfig, ZoneType,
+    AllocFlags, CpuId, Gfp, MigrateType, NodeId, Order, Pages, Pfn, PfnRange, RawZone,
+    RawZoneConfig, ZoneType,
 };
 use std::vec;
 use std::vec::Vec;
@@ -186,7 +190,7 @@ fn i5_a_list_of_another_length_is_found() {
 /// An allocated frame is forgotten, or nobody's.
 #[test]
 fn i6_a_lost_frame_is_found() {
-    let what = "free and allocated frames are not as many as the managed ones";
+    let what = "free, cached and allocated frames are not as many as the managed ones";
     let lost = |zone: &ZoneMut<'_>| set_state(zone, 0x1401, FrameState::tail(zone.shared.id));
     assert_eq!(found(lost), (Managed, what));
     assert_eq!(found(|zone| zone.shared.managed.add(1)), (Managed, what));
@@ -213,6 +217,19 @@ fn i8_watermarks_out_of_order_are_found() {
     }
 }
 
+/// Lists that are in use, here by a look at them, are not walked.
+#[test]
+fn i9_lists_in_use_are_not_walked() {
+    let sim = Sim::boot(SimConfig::flat(64 << 20)).unwrap();
+    sim.free_pages(sim.alloc_page(Gfp::KERNEL).unwrap()).unwrap();
+    let zone = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+    let mut found = Ok(());
+    let lists = zone.pageset(CpuId::BOOT).unwrap();
+    lists.for_each(|_, _, _| found = zone.verify()).unwrap();
+    let violation = found.unwrap_err();
+    assert_eq!((violation.invariant, violation.what), (Cached, "a CPU's lists are in use"));
+}
+
 /// Everything that the checks can say is said to one of the defects above.
 #[test]
 fn every_message_is_heard() {
@@ -220,7 +237,7 @@ fn every_message_is_heard() {
     let literals = checks.iter().flat_map(|text| text.split('"').skip(1).step_by(2));
     let messages: Vec<_> =
         literals.filter(|text| text.contains(' ') && !text.contains('{')).collect();
-    assert_eq!(messages.len(), 20);
+    assert_eq!(messages.len(), 21);
     for message in messages {
         assert!(include_str!("planted.rs").contains(message), "{message}");
     }
