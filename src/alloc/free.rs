@@ -56,13 +56,17 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[doc(alias = "put_page_testzero")]
     #[inline]
     pub fn free_pages(&self, pages: Pages) -> Result<(), Refused> {
+        if self.quick_free(&pages) { Ok(()) } else { self.put_pages(pages) }
+    }
+
+    #[inline(never)]
+    fn put_pages(&self, pages: Pages) -> Result<(), Refused> {
         match self.put(&pages) {
             Ok(()) => Ok(()),
             Err(reason) => Err(Refused { pages, reason }),
         }
     }
 
-    #[inline]
     fn put(&self, pages: &Pages) -> Result<(), FreeError> {
         let (machine, index) = self.check_token(pages)?;
         let last = machine.memmap.frame(index).count.put_testzero();
@@ -82,7 +86,6 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Frees a block whose last reference is gone.
-    #[inline]
     fn free_unheld(
         &self,
         machine: &Machine,
@@ -90,21 +93,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         pages: &Pages,
     ) -> Result<(), FreeError> {
         let state = machine.memmap.frame(index).state();
-        match self.quick_free(machine, index, state, pages.order()) {
-            true => Ok(()),
-            false => self.free_elsewhere(machine, index, pages),
-        }
-    }
-
-    #[inline(never)]
-    fn free_elsewhere(
-        &self,
-        machine: &Machine,
-        index: FrameIdx,
-        pages: &Pages,
-    ) -> Result<(), FreeError> {
-        let state = machine.memmap.frame(index).state();
-        if self.free_to_pcplist(machine, index, state, pages.order()) {
+        let order = pages.order();
+        if machine.pcps.takes(order) && self.free_to_pcplist(machine, index, state, order) {
             return Ok(());
         }
         let zone = state.zone();

@@ -98,7 +98,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Puts a block that nobody holds any more on the running CPU's list for its pageblock's type.
-    /// False, and nothing happened: the order has no lists, they are in use, or the pageblock is
+    /// The order has such lists. False, and nothing happened: they are in use, or the pageblock is
     /// isolated.
     #[doc(alias = "free_unref_page")]
     #[inline(never)]
@@ -110,7 +110,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         order: Order,
     ) -> bool {
         let migratetype = machine.memmap.pageblock(index).migratetype();
-        if !machine.pcps.takes(order) || migratetype == MigrateType::Isolate {
+        if migratetype == MigrateType::Isolate {
             return false;
         }
         let here = CpuGuard::new(&self.platform);
@@ -118,9 +118,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let Some(mut lists) = pcp.lists.own(&here) else { return false };
         let list = PcpIndex::new(order, migratetype);
         machine.memmap.frame(index).set_state(state.to_cached(migratetype as u8));
-        pcp.push(&mut lists, (list, order), (&machine.memmap, FreeBlock::new(index)));
+        let block = (&machine.memmap, FreeBlock::new(index));
+        let count = pcp.push(&mut lists, (list, list.frames()), block);
         pcp.count_freed(list);
-        if pcp.has_too_many(order) {
+        if pcp.has_too_many(count, order.get()) {
             self.give_back(machine, state.zone(), (pcp, &mut lists, list));
         }
         true

@@ -1,6 +1,5 @@
 //! Many blocks at once, for the per-CPU lists.
 
-use super::buddy::FreeTo;
 use super::free_area::ListEnd;
 use super::shared::ZoneMut;
 use crate::memmap::{FrameIdx, FrameState, FreeBlock};
@@ -106,17 +105,5 @@ impl ZoneMut<'_> {
             self.memmap.frame(index).set_state(state);
             take(FreeBlock::new(index));
         }
-    }
-
-    /// Frees a block of a per-CPU list, to the type that was noted when it came there. While some
-    /// pageblock of the zone is isolated, that of its pageblock counts instead.
-    #[inline]
-    pub(crate) fn free_pcp_block(&mut self, block: FreeBlock, order: Order) {
-        let index = block.index();
-        let migratetype = match self.shared.nr_isolated.get() {
-            0 => self.memmap.frame(index).state().migratetype(),
-            _ => self.memmap.pageblock(index).migratetype(),
-        };
-        self.free_one_page(block, order, migratetype, FreeTo::Head);
     }
 }

@@ -42,7 +42,7 @@ impl Pcp {
     /// allocated, but a batch stays; everything, if blocks of several frames are only freed.
     #[doc(alias = "nr_pcp_free")]
     fn nr_to_free(&self, order: Order) -> u32 {
-        if self.frees_all(order) {
+        if self.frees_all(order.get()) {
             return self.count();
         }
         let (batch, high) = (self.batch(), self.bound());
@@ -78,9 +78,17 @@ impl Pcp {
                 continue;
             };
             empty = 0;
-            left = left.saturating_sub(index.frames());
-            self.sub_count(index.frames());
-            zone.free_pcp_block(block, index.order());
+            let mut run = zone.begin_run(block, index.order());
+            while run.frames() < left
+                && let Some(next) = lists.list(index).tail().filter(|i| zone.may_extend(&run, *i))
+                && let Some(block) = lists.list_mut(index).pop_back(zone.memmap)
+            {
+                debug_assert_eq!(block.index(), next);
+                zone.extend_run(&mut run, block);
+            }
+            left = left.saturating_sub(run.frames());
+            self.sub_count(run.frames());
+            zone.free_run(&run);
         }
     }
 }
