@@ -35,7 +35,7 @@ impl PcpSetup {
                 "cpus" => setup.cpus = line.number_at(&words, 1)?,
                 "thp" => setup.orders = orders_at(line, &words)?,
                 "mem" => {
-                    setup.machine.memory.push((line.number_at(&words, 1)?, span(line, words[2])?))
+                    setup.machine.memory.push((line.number_at(&words, 1)?, span(line, words[2])?));
                 }
                 "cma" => cma.push(span(line, words[1])?),
                 "zone" => setup.add_zone(line, &words)?,
