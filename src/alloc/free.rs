@@ -70,6 +70,25 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     fn put(&self, pages: &Pages) -> Result<(), FreeError> {
         let (machine, index) = self.check_token(pages)?;
         let last = machine.memmap.frame(index).count.put_testzero();
+        self.free_last(machine, index, pages, last)
+    }
+
+    /// As [`free_pages`](Self::free_pages), for a block that others may wrongly free at the same
+    /// time: one of them is told so.
+    pub(super) fn put_contended(&self, pages: &Pages) -> Result<(), FreeError> {
+        let (machine, index) = self.check_token(pages)?;
+        let last = machine.memmap.frame(index).count.put_contended();
+        self.free_last(machine, index, pages, last)
+    }
+
+    /// Frees a block if the reference just given back was the last; there may have been none.
+    fn free_last(
+        &self,
+        machine: &Machine,
+        index: FrameIdx,
+        pages: &Pages,
+        last: Option<bool>,
+    ) -> Result<(), FreeError> {
         if last.ok_or(FreeError::NotAllocated(pages.pfn()))? {
             self.trace.mm_page_free(pages.pfn(), pages.order());
             return self.free_unheld(machine, index, pages);

@@ -74,10 +74,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         zone: &Zone,
         (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
     ) -> Option<FreeBlock> {
-        let (block, log) = {
+        let mut log = ExtfragLog::default();
+        let block = {
             let mut lists = pcp.lists.own(here)?;
-            let log = self.refill(request, attempt, zone, (pcp, &mut lists, index));
-            (pcp.pop(&mut lists, (index, request.order), &request.machine.memmap), log)
+            self.refill(request, attempt, zone, (pcp, &mut lists, index), &mut log);
+            pcp.pop(&mut lists, (index, request.order), &request.machine.memmap)
         };
         log.events().for_each(|event| self.trace.mm_page_alloc_extfrag(event));
         block.inspect(|_| pcp.count_allocated(index))
@@ -90,11 +91,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         attempt: &Attempt,
         zone: &Zone,
         (pcp, lists, index): (&Pcp, &mut PcpLists, PcpIndex),
-    ) -> ExtfragLog {
+        log: &mut ExtfragLog,
+    ) {
         let irq = IrqGuard::new(&self.platform);
         zone.with(&request.machine.memmap, &irq, |zone| {
-            pcp.refill(lists, index, zone, (request.migratetype, attempt.flags))
-        })
+            pcp.refill(lists, index, zone, (request.migratetype, attempt.flags), log);
+        });
     }
 
     /// Puts a block that nobody holds any more on the running CPU's list for its pageblock's type.

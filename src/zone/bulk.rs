@@ -14,7 +14,7 @@ pub(crate) struct ExtfragLog {
 
 impl ExtfragLog {
     /// A refill that takes over more blocks than this is told of the first ones only.
-    const MOST: usize = 8;
+    const MOST: usize = 4;
 
     fn add(&mut self, event: Extfrag) {
         if let Some(place) = self.events.get_mut(self.len) {
@@ -23,8 +23,8 @@ impl ExtfragLog {
         }
     }
 
-    pub(crate) fn events(self) -> impl Iterator<Item = Extfrag> {
-        self.events.into_iter().flatten()
+    pub(crate) fn events(&self) -> impl Iterator<Item = Extfrag> {
+        self.events.iter().copied().flatten()
     }
 }
 
@@ -39,10 +39,10 @@ impl ZoneMut<'_> {
         order: Order,
         count: u32,
         migratetype: MigrateType,
-        flags: AllocFlags,
+        (flags, log): (AllocFlags, &mut ExtfragLog),
         mut take: impl FnMut(FreeBlock),
-    ) -> (u32, ExtfragLog) {
-        let (mut taken, mut log) = (0, ExtfragLog::default());
+    ) -> u32 {
+        let mut taken = 0;
         while taken < count {
             let run = match self.is_cma_first(flags) {
                 true => None,
@@ -64,7 +64,7 @@ impl ZoneMut<'_> {
             taken += 1;
         }
         self.shared.nr_free.sub(u64::from(taken) << order.get());
-        (taken, log)
+        taken
     }
 
     /// Takes up to `most` blocks of an order that follow each other, out of the first block of the

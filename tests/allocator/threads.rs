@@ -228,11 +228,16 @@ fn meet(here: &AtomicU64, round: u64) {
     }
 }
 
-/// Of two CPUs that wrongly free the same block by number at once, one is told so, where frees take
-/// the zone's lock.
+/// Of two CPUs that wrongly free the same block by number at once, one is told so: where frees take
+/// the zone's lock, and where they go to per-CPU lists.
 #[test]
 fn two_cpus_free_the_same_block() {
-    let sim = machine_with(PcpOrders::None);
+    for orders in [PcpOrders::None, PcpOrders::Low] {
+        free_the_same_block(&machine_with(orders));
+    }
+}
+
+fn free_the_same_block(sim: &Sim) {
     let [begin, end, freed, block] = [const { AtomicU64::new(0) }; 4];
     let allocate = || {
         let pages = sim.alloc_pages(Gfp::KERNEL, Order::O1).unwrap();
@@ -242,7 +247,7 @@ fn two_cpus_free_the_same_block() {
     sim.run(|cpu| {
         for round in 1..=ROUNDS {
             meet(&begin, round);
-            let done = raw::free(&sim, Pfn::new(block.load(Ordering::Acquire)), Order::O1);
+            let done = raw::free(sim, Pfn::new(block.load(Ordering::Acquire)), Order::O1);
             freed.fetch_add(u64::from(done.is_ok()), Ordering::Relaxed);
             meet(&end, round);
             if cpu == CpuId::BOOT && round < ROUNDS {

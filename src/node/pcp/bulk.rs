@@ -13,15 +13,15 @@ impl Pcp {
         index: PcpIndex,
         zone: &mut ZoneMut<'_>,
         (migratetype, flags): (MigrateType, AllocFlags),
-    ) -> ExtfragLog {
+        log: &mut ExtfragLog,
+    ) {
         let order = index.order();
         let (list, memmap) = (lists.list_mut(index), zone.memmap);
-        let (blocks, log) =
-            zone.rmqueue_bulk(order, self.nr_to_take(order), migratetype, flags, |block| {
-                list.push_back(memmap, block);
-            });
+        let most = self.nr_to_take(order);
+        let blocks = zone.rmqueue_bulk(order, most, migratetype, (flags, log), |block| {
+            list.push_back(memmap, block);
+        });
         self.add_count(blocks << order.get());
-        log
     }
 
     /// Blocks of a batch: fewer of larger ones, at least two. Zones so small that their batch is a

@@ -58,6 +58,10 @@ impl PcpOrders {
 pub(crate) struct PcpIndex(u8);
 
 impl PcpIndex {
+    /// The first list of the order of a pageblock.
+    #[expect(clippy::cast_possible_truncation, reason = "it is 12")]
+    const LARGE: u8 = NR_LOWORDER_PCP_LISTS as u8;
+
     /// Where a drain begins.
     pub(crate) const FIRST: Self = Self(0);
 
@@ -89,12 +93,15 @@ impl PcpIndex {
     /// The list for blocks of the size of a pageblock.
     #[inline]
     pub(crate) fn of_large(kind: u8) -> Self {
-        Self(NR_LOWORDER_PCP_LISTS as u8 + u8::from(kind == MigrateType::Movable as u8))
+        Self(Self::LARGE + u8::from(kind == MigrateType::Movable as u8))
     }
 
     /// All lists, in the order in which they are drained.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        (0..NR_PCP_LISTS as u8).map(Self)
+        core::iter::successors(Some(Self::FIRST), |index| {
+            let next = index.next();
+            (next != Self::FIRST).then_some(next)
+        })
     }
 
     /// The list after this one; after the last, the first.

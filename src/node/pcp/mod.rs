@@ -53,7 +53,7 @@ pub(crate) struct Pcp {
     pub(crate) lists: PerCpu<PcpLists>,
 }
 
-static_assertions::const_assert!(size_of::<Pcp>() % 128 == 0);
+static_assertions::const_assert!(size_of::<Pcp>().is_multiple_of(128));
 static_assertions::const_assert!(align_of::<Pcp>() == 128);
 
 /// What happened on a list, changed under its lock: plain words of one CPU, summed by who reads them.
