@@ -105,15 +105,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
         let here = CpuGuard::new(&self.platform);
         let Some(pcp) = machine.pcps.get(here.cpu(), state.zone()) else { return false };
+        // What would be too much goes the long way, which gives a batch back.
+        if pcp.would_be_too_many(1 << order, order) {
+            return false;
+        }
         let Some(mut lists) = pcp.lists.own(&here) else { return false };
         let list = PcpIndex::of_small(order, kind);
         frame.count.init(0);
         frame.set_state(state.to_cached(kind));
-        let count = pcp.push(&mut lists, (list, 1 << order), (memmap, FreeBlock::new(index)));
+        pcp.push(&mut lists, (list, 1 << order), (memmap, FreeBlock::new(index)));
         pcp.count_freed(list);
-        if pcp.has_too_many(count, order) {
-            self.give_back(machine, state.zone(), (pcp, &mut lists, list));
-        }
         drop(lists);
         drop(here);
         self.trace.mm_page_free(pages.pfn(), pages.order());

@@ -244,6 +244,12 @@ impl Pcp {
         count >= self.bound() || self.frees_all(order)
     }
 
+    /// As [`has_too_many`](Self::has_too_many), for a block of that order before it is put.
+    #[inline]
+    pub(crate) fn would_be_too_many(&self, frames: u32, order: u32) -> bool {
+        self.has_too_many(self.count().wrapping_add(frames), order)
+    }
+
     /// Whether blocks of several frames are only being freed: they are not kept then.
     #[inline]
     fn frees_all(&self, order: u32) -> bool {
