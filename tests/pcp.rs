@@ -1,0 +1,15 @@
+//! The per-CPU lists, seen through the public interface: that they decide as they should, and that
+//! nothing but speed depends on the way that a request takes through them.
+#![allow(missing_docs, unreachable_pub, reason = "a test")]
+
+#[path = "pcp/machine.rs"]
+mod machine;
+#[path = "pcp/quick.rs"]
+mod quick;
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "allocator/raw.rs"]
+mod raw;
+#[path = "pcp/step.rs"]
+mod step;
+#[path = "pcp/view.rs"]
+mod view;
