@@ -13,3 +13,5 @@ mod raw;
 mod step;
 #[path = "pcp/view.rs"]
 mod view;
+#[path = "pcp/whole_blocks.rs"]
+mod whole_blocks;

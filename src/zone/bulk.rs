@@ -1,5 +1,8 @@
 //! Many blocks at once, for the per-CPU lists.
 
+#[cfg(test)]
+mod tests;
+
 use super::buddy::FreeTo;
 use super::free_area::ListEnd;
 use super::shared::ZoneMut;

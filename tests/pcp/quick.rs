@@ -73,7 +73,7 @@ fn compare(orders: PcpOrders, history: &[(u32, Step)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Blocks, errors, lists, counts, statistics, wakings and trace points are the same after every
     /// step, whether ordinary requests go the quick way or the long one.

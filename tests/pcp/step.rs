@@ -164,7 +164,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => drain().prop_map(Step::Drain),
         1 => (place(), limits()).prop_map(|(place, limits)| Step::Limits { place, limits }),
         1 => (place(), any::<bool>()).prop_map(|(place, active)| Step::Reclaim { place, active }),
-        1 => (0_u32..6000).prop_map(|kbytes| Step::MinFree { kbytes }),
+        1 => (0_u32..20_000).prop_map(|kbytes| Step::MinFree { kbytes }),
         1 => any::<usize>().prop_map(|pick| Step::Isolate { pick }),
         1 => any::<usize>().prop_map(|pick| Step::Unisolate { pick }),
     ]
