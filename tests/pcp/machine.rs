@@ -8,8 +8,8 @@ use page_alloc::node::pcp::limits::PcpLimits;
 use page_alloc::sim::{Contents, Sim, SimConfig, Tables};
 use page_alloc::zone::ReclaimActive;
 use page_alloc::{
-    CpuId, MigrateType, Movability, NodeId, NodeMask, Order, Pages, Pfn, Reclaim, Trace,
-    ZoneLayout, ZoneType,
+    CpuId, MigrateType, Movability, NodeId, NodeMask, Pages, Pfn, Reclaim, Trace, ZoneLayout,
+    ZoneType,
 };
 
 /// The nodes, and a CPU for each place: two of either node.
@@ -121,14 +121,6 @@ impl<R: Reclaim, T: Trace> Machine<R, T> {
             }
         })
     }
-
-    /// Frees all that is held and drains all lists.
-    pub fn release(&mut self) {
-        for pages in self.held.drain(..) {
-            self.sim.free_pages(pages).expect("a block that is held");
-        }
-        self.sim.drain_all_pages(None);
-    }
 }
 
 /// Takes a block out of those that are held.
@@ -165,9 +157,4 @@ fn run_drain<R: Reclaim, T: Trace>(sim: &Sim<R, T>, drain: Drain) -> Drained {
         }
         Drain::Age => sim.age_local_pages(),
     }
-}
-
-/// An order by its number.
-pub fn order(number: u32) -> Order {
-    Order::new(number).expect("an order")
 }
