@@ -2,6 +2,14 @@
 //! nothing but speed depends on the way that a request takes through them.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
+#[path = "pcp/bulk.rs"]
+mod bulk;
+#[path = "pcp/drains.rs"]
+mod drains;
+#[path = "pcp/limits.rs"]
+mod limits;
+#[path = "pcp/linux.rs"]
+mod linux;
 #[path = "pcp/machine.rs"]
 mod machine;
 #[path = "pcp/quick.rs"]
