@@ -4,6 +4,8 @@
 
 #[path = "pcp/bulk.rs"]
 mod bulk;
+#[path = "pcp/cpus.rs"]
+mod cpus;
 #[path = "pcp/drains.rs"]
 mod drains;
 #[path = "pcp/limits.rs"]
@@ -23,3 +25,5 @@ mod step;
 mod view;
 #[path = "pcp/whole_blocks.rs"]
 mod whole_blocks;
+#[path = "pcp/wrong_frees.rs"]
+mod wrong_frees;
