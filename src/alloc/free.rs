@@ -1,5 +1,8 @@
 //! Freeing: one reference less, and when it was the last, back to the zone.
 
+#[cfg(test)]
+mod tests;
+
 use super::PageAllocator;
 use crate::memmap::{FrameIdx, FreeBlock};
 use crate::node::Machine;

@@ -8,6 +8,8 @@ mod lists;
 mod pcps;
 #[cfg(test)]
 mod planted;
+#[cfg(test)]
+mod planted_pcps;
 
 pub(crate) use pcps::pcp;
 

@@ -1,5 +1,8 @@
 //! Many blocks at once, for the per-CPU lists.
 
+#[cfg(test)]
+mod tests;
+
 use super::free_area::ListEnd;
 use super::shared::ZoneMut;
 use crate::memmap::{FrameIdx, FrameState, FreeBlock};
@@ -14,7 +17,7 @@ pub(crate) struct ExtfragLog {
 
 impl ExtfragLog {
     /// A refill that takes over more blocks than this is told of the first ones only.
-    const MOST: usize = 4;
+    pub(super) const MOST: usize = 4;
 
     fn add(&mut self, event: Extfrag) {
         if let Some(place) = self.events.get_mut(self.len) {

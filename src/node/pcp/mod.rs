@@ -12,6 +12,8 @@ mod bulk;
 mod index;
 pub mod limits;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use index::{NR_PCP_LISTS, PcpIndex};
 pub use index::{PcpList, PcpOrders};

@@ -1,0 +1,123 @@
+//! The quick way of a free is the long way.
+
+extern crate std;
+
+use crate::boot::Reservation;
+use crate::node::pcp::limits::PcpLimits;
+use crate::sim::{Contents, Sim, SimConfig, Tables};
+use crate::zone::ReclaimActive;
+use crate::{Gfp, MigrateType, NodeId, Order, Pages, Pfn, PhysAddr, ZoneType};
+use proptest::prelude::*;
+use std::string::String;
+use std::vec;
+use std::vec::Vec;
+
+/// One step on either machine.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Alloc(Gfp, Order),
+    Free(usize),
+    /// Batch and high.
+    Limits(u32, u32),
+    Reclaim(ReclaimActive),
+    Isolate(u64),
+    Unisolate(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let gfps = [Gfp::KERNEL, Gfp::HIGHUSER_MOVABLE, Gfp::KERNEL.union(Gfp::RECLAIMABLE)];
+    let active = [ReclaimActive::No, ReclaimActive::Yes];
+    let order = prop_oneof![
+        4 => prop::sample::select(&Order::ALL[..4]),
+        1 => prop::sample::select(&Order::ALL[..]),
+    ];
+    prop_oneof![
+        12 => (prop::sample::select(gfps.to_vec()), order).prop_map(|(gfp, order)| Step::Alloc(gfp, order)),
+        12 => any::<usize>().prop_map(Step::Free),
+        1 => (1_u32..30, 0_u32..90).prop_map(|(batch, more)| Step::Limits(batch, batch + more)),
+        1 => prop::sample::select(active.to_vec()).prop_map(Step::Reclaim),
+        1 => (8_u64..16).prop_map(Step::Isolate),
+        1 => (8_u64..16).prop_map(Step::Unisolate),
+    ]
+}
+
+/// A machine with a small DMA32 zone that has a CMA area.
+fn machine() -> Sim {
+    let mut config = SimConfig::flat(32 << 20);
+    config.cma = vec![Reservation::new("of a test", PhysAddr::new(20 << 20), 2 << 20)];
+    config.contents = Contents::Ignored;
+    config.tables = Tables::Apart;
+    Sim::boot(config).unwrap()
+}
+
+/// Frees as `free_pages` does, but never the quick way.
+fn free_the_long_way(sim: &Sim, pages: &Pages) {
+    sim.put(pages).unwrap();
+}
+
+/// Does a step, with this way of freeing; gives what was told.
+fn apply(sim: &Sim, held: &mut Vec<Pages>, step: Step, free: impl Fn(Pages)) -> String {
+    let zone = (NodeId::ZERO, ZoneType::Dma32);
+    let pageblock = |number: u64| Pfn::new(512 * number);
+    match step {
+        Step::Alloc(gfp, order) => {
+            let taken = sim.alloc_pages(gfp, order);
+            let told = std::format!("{taken:?}");
+            held.extend(taken);
+            told
+        }
+        Step::Free(_) if held.is_empty() => String::new(),
+        Step::Free(pick) => {
+            free(held.swap_remove(pick % held.len()));
+            String::new()
+        }
+        Step::Limits(batch, high) => {
+            std::format!("{:?}", sim.set_pcp_limits(zone.0, zone.1, PcpLimits { batch, high }))
+        }
+        Step::Reclaim(active) => {
+            std::format!("{:?}", sim.set_reclaim_active(zone.0, zone.1, active))
+        }
+        Step::Isolate(number) => {
+            std::format!("{:?}", sim.isolate_pageblock(pageblock(number), MigrateType::Movable))
+        }
+        Step::Unisolate(number) => {
+            std::format!("{:?}", sim.unisolate_pageblock(pageblock(number), MigrateType::Movable))
+        }
+    }
+}
+
+/// Free lists, counts and the lists of the CPU, as text.
+fn seen(sim: &Sim) -> String {
+    assert_eq!(sim.verify(), Ok(()));
+    let mut text = String::new();
+    for zone in sim.zones() {
+        let mut add = |it: String| text.push_str(&it);
+        add(std::format!("{zone:?} {:?} {:?}\n", zone.snapshot(), zone.numa_stat()));
+        zone.for_each_free(|order, kind, pfn| add(std::format!("{order} {kind} {pfn};")));
+        for lists in zone.pagesets() {
+            add(std::format!("{} {:?} {}\n", lists.count(), lists.limits(), lists.free_factor()));
+            let looked =
+                lists.for_each(|list, pfn, kind| add(std::format!("{list:?} {pfn} {kind};")));
+            looked.unwrap();
+        }
+    }
+    text
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// All that can be seen is the same after each step, whether blocks are freed the quick way
+    /// where that is open, or never: of all orders, in pageblocks of all types.
+    #[test]
+    fn a_quick_free_is_a_long_one(history in prop::collection::vec(step(), 1..300)) {
+        let (quick, long) = (machine(), machine());
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for step in history {
+            let told = apply(&quick, &mut ours, step, |pages| quick.free_pages(pages).unwrap());
+            let expected = apply(&long, &mut theirs, step, |pages| free_the_long_way(&long, &pages));
+            prop_assert_eq!(told, expected);
+            prop_assert_eq!(seen(&quick), seen(&long));
+        }
+    }
+}
