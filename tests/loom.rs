@@ -6,7 +6,12 @@
 //!
 //! The files of the protocols are compiled here once more, with loom's atomics.
 #![cfg(loom)]
+#![expect(unsafe_code, reason = "values that loom watches over go to other threads")]
 
+#[path = "../src/sync/cpu_lock.rs"]
+mod cpu_lock;
+#[path = "loom/exclusion.rs"]
+mod exclusion;
 #[path = "../src/sync/latch.rs"]
 mod latch;
 #[path = "../src/sync/refcount.rs"]
@@ -15,6 +20,11 @@ mod refcount;
 /// Stands for `src/sync/shim.rs`.
 mod shim {
     pub(crate) use loom::sync::atomic::{AtomicU32, Ordering, fence};
+
+    /// Half of what a drainer's barrier guarantees; see `exclusion::barrier`.
+    pub(crate) fn light_barrier() {
+        fence(Ordering::SeqCst);
+    }
 }
 
 use latch::Latch;

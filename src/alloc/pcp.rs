@@ -78,10 +78,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let block = {
             let mut lists = pcp.lists.own(here)?;
             self.refill(request, attempt, zone, (pcp, &mut lists, index), &mut log);
-            pcp.pop(&mut lists, (index, request.order), &request.machine.memmap)
+            let block = pcp.pop(&mut lists, (index, request.order), &request.machine.memmap);
+            block.inspect(|_| pcp.count_allocated(index))
         };
         log.events().for_each(|event| self.trace.mm_page_alloc_extfrag(event));
-        block.inspect(|_| pcp.count_allocated(index))
+        block
     }
 
     /// Fills a list under the zone's lock.
