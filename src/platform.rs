@@ -42,7 +42,8 @@ pub enum PcpExclusion {
 ///   handlers, which end before the code goes on. The calls nest, and are barriers for the compiler.
 /// - [`pcp_exclusion`](Self::pcp_exclusion) is the same at every call. With
 ///   [`PcpExclusion::Busy`], when [`barrier_on`](Self::barrier_on) returns, the CPU has passed a full
-///   memory barrier since the call. With [`PcpExclusion::SingleCpu`], only one CPU ever uses the
+///   memory barrier since the call; the call is one for the caller too, at its beginning and at its
+///   end. With [`PcpExclusion::SingleCpu`], only one CPU ever uses the
 ///   allocator.
 /// - [`phys_to_virt`](Self::phys_to_virt) of an address in memory that was handed to
 ///   [`init`](crate::PageAllocator::init), HIGHMEM excepted, is a valid pointer to that memory, for

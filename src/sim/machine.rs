@@ -13,6 +13,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
+use std::sync::atomic::{Ordering, compiler_fence};
 use std::thread;
 
 std::thread_local! {
@@ -66,10 +67,13 @@ impl SimPlatform {
 // pointers into it are valid, contiguous and distinct.
 unsafe impl Platform for SimPlatform {
     fn irq_save(&self) -> IrqFlags {
-        IrqFlags(IRQS_OFF.replace(IRQS_OFF.get() + 1))
+        let before = IrqFlags(IRQS_OFF.replace(IRQS_OFF.get() + 1));
+        compiler_fence(Ordering::SeqCst);
+        before
     }
 
     unsafe fn irq_restore(&self, flags: IrqFlags) {
+        compiler_fence(Ordering::SeqCst);
         IRQS_OFF.set(flags.0);
     }
 

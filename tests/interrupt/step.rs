@@ -33,7 +33,7 @@ impl Drop for Stepping {
     fn drop(&mut self) {
         // SAFETY: clears the trap flag; the stack is as before afterwards.
         unsafe {
-            asm!("pushfq", "and qword ptr [rsp], {not_trap}", "popfq", not_trap = const !TRAP)
+            asm!("pushfq", "and qword ptr [rsp], {not_trap}", "popfq", not_trap = const !TRAP);
         };
         CURRENT.set(ptr::null_mut());
     }
@@ -42,9 +42,9 @@ impl Drop for Stepping {
 /// Runs `f` instruction by instruction; from instruction number `first` on, calls `interrupt`
 /// between two instructions until it says that it was taken. It runs in the handler of a signal.
 /// Gives the number of the instruction at which it was taken.
-pub(crate) fn step<'a>(
+pub(crate) fn step(
     first: u64,
-    interrupt: &'a mut dyn FnMut() -> bool,
+    interrupt: &mut dyn FnMut() -> bool,
     f: impl FnOnce(),
 ) -> Option<u64> {
     static INSTALLED: Once = Once::new();
