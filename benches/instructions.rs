@@ -18,7 +18,11 @@ mod harness {
     #[allow(dead_code, reason = "shared with the bench that takes times")]
     pub(crate) mod free_order;
     #[allow(dead_code, reason = "shared with the bench that takes times")]
+    #[expect(unsafe_code, reason = "boots")]
     pub(crate) mod ours;
+    #[expect(unsafe_code, reason = "signs the contract of a port")]
+    #[allow(dead_code, reason = "shared with the bench that takes times")]
+    pub(crate) mod port;
     pub(crate) mod rng;
 }
 mod counting {

@@ -67,7 +67,10 @@ mod harness {
     pub(crate) mod gate;
     pub(crate) mod length;
     pub(crate) mod maps;
+    #[expect(unsafe_code, reason = "boots")]
     pub(crate) mod ours;
+    #[expect(unsafe_code, reason = "signs the contract of a port")]
+    pub(crate) mod port;
     pub(crate) mod recorder;
     #[expect(unsafe_code, reason = "two threads share its slots")]
     pub(crate) mod ring;

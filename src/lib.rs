@@ -37,19 +37,19 @@
 //! |---|---|
 //! | 0 words | frame numbers, [`Order`], [`Gfp`], [`MigrateType`], [`ZoneType`], [`NodeId`], errors |
 //! | 1 seams | [`Platform`], [`Reclaim`], [`Trace`] |
-//! | 2 sync | interrupts off, locks, reference counts |
+//! | 2 sync | interrupts off, locks, values of one CPU, reference counts |
 //! | 3 memmap | frame descriptors, sections, lists, [`Pages`] |
 //! | 4 [`zone`] | free areas, fallback, watermarks, isolation |
-//! | 5 [`node`] | zonelists, the machine |
+//! | 5 [`node`] | zonelists, per-CPU lists, the machine |
 //! | 6 [`boot`], [`verify`] | from a memory map to a machine; the invariants |
 //! | 7 [`alloc`] | requests, attempts, slow path, frees |
 //! | 8 [`report`], `sim` | texts of /proc; the simulator |
 //!
 //! # Lock order
 //!
-//! Interrupts off, then one zone. No code takes a second zone's lock, and no hook is called with one
-//! held. Allocation and freeing may be called in interrupt handlers, but not in handlers that can't
-//! be masked.
+//! Staying on a CPU, that CPU's lists of a zone, interrupts off, one zone. No code takes the lists of a
+//! second zone or a second zone's lock, and no hook is called with any of them held. Allocation and
+//! freeing may be called in interrupt handlers, but not in handlers that can't be masked.
 //!
 //! # Invariants
 //!

@@ -99,8 +99,9 @@ pub unsafe trait Platform {
     }
 
     /// Keeps the code on its CPU and other tasks off it: turns preemption off. Called on the hot path
-    /// of allocation and freeing: a kernel that never takes the CPU from code in the kernel does
-    /// nothing here. The default turns interrupts off.
+    /// of allocation and freeing, unless lists are kept from others by [`PcpExclusion::Swap`]: a
+    /// kernel that never takes the CPU from code in the kernel does nothing here. The default turns
+    /// interrupts off.
     #[doc(alias = "preempt_disable")]
     #[inline]
     fn pin(&self) -> PinFlags {
@@ -125,7 +126,7 @@ pub unsafe trait Platform {
         PcpExclusion::Swap
     }
 
-    /// Makes another CPU pass a full memory barrier, whatever it is doing, and returns when it has:
+    /// Makes a CPU (another one, but for a caller that was moved to it just now) pass a full memory barrier, whatever it is doing, and returns when it has:
     /// an interrupt to that CPU and its answer, or `membarrier`. An idle or offline CPU need not be
     /// woken if it passes a barrier before it goes on. Called with interrupts as the caller of a
     /// drain had them, only with [`PcpExclusion::Busy`].

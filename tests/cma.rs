@@ -46,6 +46,7 @@ fn only_movable_requests_use_it() {
     for pages in kernel.into_iter().chain(user) {
         sim.free_pages(pages).unwrap();
     }
+    sim.drain_local_pages(None);
     assert_eq!(sim.verify(), Ok(()));
     let zone = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
     assert_eq!(zone.snapshot().free_cma_pages, 1024);

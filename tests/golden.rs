@@ -14,6 +14,14 @@ mod extfrag;
 mod files;
 #[path = "golden_kinds/gfp.rs"]
 mod gfp;
+#[path = "golden_kinds/pcp.rs"]
+mod pcp;
+#[path = "golden_kinds/pcp_header.rs"]
+mod pcp_header;
+#[path = "golden_kinds/pcp_machine.rs"]
+mod pcp_machine;
+#[path = "golden_kinds/pcp_state.rs"]
+mod pcp_state;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "model/port.rs"]
 mod port;
@@ -55,7 +63,7 @@ const KINDS: [(&str, Option<Run>); 10] = [
     ("zonelists", Some(zonelists::run)),
     ("gfp", Some(gfp::run)),
     ("extfrag", Some(extfrag::run)),
-    ("pcp", None),
+    ("pcp", Some(pcp::run)),
     ("slowpath", None),
 ];
 

@@ -1,10 +1,12 @@
 //! This crate as something to measure: the zone alone, and a whole machine.
 
 use super::adaptor::{FrameAllocator, SharedAllocator};
-use page_alloc::sim::{Contents, Sim, SimConfig};
+use super::port::Port;
+use page_alloc::boot::{BootInfo, InitError, metadata_bytes};
+use page_alloc::sim::SimConfig;
 use page_alloc::{
-    AllocFlags, CpuId, Gfp, MigrateType, NoReclaim, NoTrace, NodeId, Order, Pages, Pfn, PfnRange,
-    RawZone, RawZoneConfig,
+    AllocFlags, CpuId, Gfp, MigrateType, NodeId, Order, PageAllocator, Pages, Pfn, PfnRange,
+    Platform, RawZone, RawZoneConfig,
 };
 
 /// What the summary calls this crate.
@@ -36,8 +38,8 @@ impl FrameAllocator for Zone {
     }
 }
 
-/// A whole machine.
-pub(crate) struct Machine(pub(crate) Sim<NoReclaim, NoTrace>);
+/// A whole machine, by a port as a kernel has one.
+pub(crate) struct Machine(pub(crate) PageAllocator<Port>);
 
 impl SharedAllocator for Machine {
     const NAME: &'static str = NAME;
@@ -46,12 +48,11 @@ impl SharedAllocator for Machine {
     fn boot(frames: u64, cpus: u32) -> Self {
         let mut config = SimConfig::flat(frames << 12);
         config.cpus = (0..cpus).map(|_| NodeId::ZERO).collect();
-        config.contents = Contents::Ignored;
-        Self(Sim::boot_with(&config, NoReclaim, NoTrace).expect("a legal machine"))
+        Self(config.with_boot_info(boot).expect("a legal machine"))
     }
 
     fn on_cpu<A>(&self, cpu: u32, work: impl FnOnce() -> A) -> A {
-        self.0.on_cpu(CpuId::new(cpu), work)
+        Port::on_cpu(CpuId::new(cpu), work)
     }
 
     #[inline]
@@ -72,4 +73,15 @@ impl SharedAllocator for Machine {
         let wanted = blocks.iter().filter(|block| block.is_some()).count();
         assert_eq!(self.0.free_pages_bulk(blocks), wanted);
     }
+}
+
+/// Boots a machine whose tables are in memory of this program.
+fn boot(info: &BootInfo<'_>) -> Result<PageAllocator<Port>, InitError> {
+    Port::register();
+    let bytes = metadata_bytes(info, Port::PAGE_SHIFT)?;
+    let tables = Box::leak(vec![0xa5; bytes].into_boxed_slice());
+    let allocator = PageAllocator::new(Port);
+    // SAFETY: the tables are this allocator's for ever; of the other memory nothing is used.
+    unsafe { allocator.init_in(info, tables)? };
+    Ok(allocator)
 }

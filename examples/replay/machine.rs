@@ -69,6 +69,12 @@ impl SimMachine {
         &self.sim
     }
 
+    /// The zones, when no CPU has frames of them at hand.
+    pub(crate) fn drained_state(&self) -> MachineState {
+        self.sim.drain_all_pages(None);
+        self.state()
+    }
+
     pub(crate) fn state(&self) -> MachineState {
         MachineState::new(self.sim.zones())
     }

@@ -43,7 +43,7 @@ impl<'a> Summary<'a> {
         let elapsed = replayer.play(trace, progress);
         let after = replayer.machine().state();
         let counts = replayer.finish();
-        let (end, verify) = (machine.state(), machine.verify());
+        let (end, verify) = (machine.drained_state(), machine.verify());
         let asked = asked(&machine, trace, gfps);
         Self { machine, trace, counts, asked, boot, after, end, elapsed, verify }
     }

@@ -3,6 +3,7 @@
 use super::PageAllocator;
 use super::request::{Attempt, Request, online_node};
 use crate::memmap::FrameIdx;
+use crate::node::Machine;
 use crate::node::pcp::{Pcp, PcpIndex};
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
@@ -10,7 +11,7 @@ use crate::sync::CpuGuard;
 use crate::trace::Trace;
 use crate::zone::Zone;
 use crate::zone::watermark::{ZoneView, zone_watermark_fast};
-use crate::{AllocError, AllocFlags, Gfp, NodeId, NodeMask, Order, Pages};
+use crate::{AllocError, AllocFlags, Gfp, MigrateType, NodeId, NodeMask, Order, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Allocates a single frame for each empty place of a slice, from that node if it can be; `None`
@@ -147,9 +148,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Does not sleep; may be called in an interrupt.
     #[doc(alias = "free_unref_page_list")]
     pub fn free_pages_bulk(&self, pages: &mut [Option<Pages>]) -> usize {
+        // As Linux does: those that go straight to their zones before any that may drain a list.
+        let first = match self.machine().filter(|machine| has_isolated(machine)) {
+            Some(machine) => self.free_those(pages, |page| is_isolated(machine, page)),
+            None => 0,
+        };
+        first + self.free_those(pages, |_| true)
+    }
+
+    fn free_those(&self, pages: &mut [Option<Pages>], these: impl Fn(&Pages) -> bool) -> usize {
         let mut freed = 0;
         for place in pages.iter_mut() {
-            let Some(page) = place.take() else { continue };
+            let Some(page) = place.take_if(|page| these(page)) else { continue };
             match self.free_pages(page) {
                 Ok(()) => freed += 1,
                 Err(refused) => *place = Some(refused.pages),
@@ -157,4 +167,15 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
         freed
     }
+}
+
+/// Whether some pageblock is isolated.
+fn has_isolated(machine: &Machine) -> bool {
+    machine.zones.as_slice().iter().any(|zone| zone.shared.nr_isolated.get() != 0)
+}
+
+/// Whether the pageblock of a block is isolated.
+fn is_isolated(machine: &Machine, page: &Pages) -> bool {
+    let index = machine.memmap.index_of(page.pfn());
+    index.is_some_and(|index| machine.memmap.pageblock(index).migratetype() == MigrateType::Isolate)
 }

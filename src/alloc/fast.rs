@@ -12,8 +12,8 @@ use crate::zone::watermark::{ZoneView, zone_watermark_fast, zone_watermark_ok};
 use crate::zone::{HighAtomicUse, Taken, Zone, ZoneMut};
 use crate::zone_id::ZoneId;
 use crate::{
-    AllocFlags, Gfp, MIGRATE_PCPTYPES, MigrateType, NodeId, Order, PAGE_ALLOC_COSTLY_ORDER, Pages,
-    ZoneType,
+    AllocFlags, Gfp, MIGRATE_PCPTYPES, MigrateType, NodeId, Order, PAGE_ALLOC_COSTLY_ORDER,
+    PAGEBLOCK_ORDER, Pages, WatermarkLevel, ZoneType,
 };
 
 /// How a walk over the zonelist ended.
@@ -271,8 +271,13 @@ fn mark(attempt: &Attempt, zone: &Zone) -> u64 {
 /// Whether the zone keeps the attempt's watermark when it serves the request.
 #[inline(always)]
 fn keeps_watermark(request: &Request<'_>, attempt: &Attempt, zone: &Zone) -> bool {
-    let (order, mark) = (request.order, mark(attempt, zone));
     let Attempt { flags, gfp, .. } = *attempt;
+    // The low mark is kept with room for every request up to a pageblock, so the min mark is too.
+    let ample = zone.shared.is_ample() && flags.watermark_level() != WatermarkLevel::High;
+    if ample && request.order <= PAGEBLOCK_ORDER {
+        return true;
+    }
+    let (order, mark) = (request.order, mark(attempt, zone));
     zone_watermark_fast(&zone.shared, order, mark, request.highest, flags, gfp)
 }
 

@@ -59,16 +59,39 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[doc(alias = "put_page_testzero")]
     #[inline]
     pub fn free_pages(&self, pages: Pages) -> Result<(), Refused> {
+        if self.quick_free(&pages) { Ok(()) } else { self.put_pages(pages) }
+    }
+
+    #[inline(never)]
+    fn put_pages(&self, pages: Pages) -> Result<(), Refused> {
         match self.put(&pages) {
             Ok(()) => Ok(()),
             Err(reason) => Err(Refused { pages, reason }),
         }
     }
 
-    #[inline]
     fn put(&self, pages: &Pages) -> Result<(), FreeError> {
         let (machine, index) = self.check_token(pages)?;
         let last = machine.memmap.frame(index).count.put_testzero();
+        self.free_last(machine, index, pages, last)
+    }
+
+    /// As [`free_pages`](Self::free_pages), for a block that others may wrongly free at the same
+    /// time: one of them is told so.
+    pub(super) fn put_contended(&self, pages: &Pages) -> Result<(), FreeError> {
+        let (machine, index) = self.check_token(pages)?;
+        let last = machine.memmap.frame(index).count.put_contended();
+        self.free_last(machine, index, pages, last)
+    }
+
+    /// Frees a block if the reference just given back was the last; there may have been none.
+    fn free_last(
+        &self,
+        machine: &Machine,
+        index: FrameIdx,
+        pages: &Pages,
+        last: Option<bool>,
+    ) -> Result<(), FreeError> {
         if last.ok_or(FreeError::NotAllocated(pages.pfn()))? {
             self.trace.mm_page_free(pages.pfn(), pages.order());
             return self.free_unheld(machine, index, pages);
@@ -85,7 +108,6 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Frees a block whose last reference is gone.
-    #[inline]
     fn free_unheld(
         &self,
         machine: &Machine,
@@ -93,21 +115,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         pages: &Pages,
     ) -> Result<(), FreeError> {
         let state = machine.memmap.frame(index).state();
-        match self.quick_free(machine, index, state, pages.order()) {
-            true => Ok(()),
-            false => self.free_elsewhere(machine, index, pages),
-        }
-    }
-
-    #[inline(never)]
-    fn free_elsewhere(
-        &self,
-        machine: &Machine,
-        index: FrameIdx,
-        pages: &Pages,
-    ) -> Result<(), FreeError> {
-        let state = machine.memmap.frame(index).state();
-        if self.free_to_pcplist(machine, index, state, pages.order()) {
+        let order = pages.order();
+        if machine.pcps.takes(order) && self.free_to_pcplist(machine, index, state, order) {
             return Ok(());
         }
         let zone = state.zone();

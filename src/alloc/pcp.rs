@@ -74,10 +74,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         zone: &Zone,
         (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
     ) -> Option<FreeBlock> {
-        let (block, log) = {
+        let mut log = ExtfragLog::default();
+        let block = {
             let mut lists = pcp.lists.own(here)?;
-            let log = self.refill(request, attempt, zone, (pcp, &mut lists, index));
-            (pcp.pop(&mut lists, (index, request.order), &request.machine.memmap), log)
+            self.refill(request, attempt, zone, (pcp, &mut lists, index), &mut log);
+            pcp.pop(&mut lists, (index, request.order), &request.machine.memmap)
         };
         log.events().for_each(|event| self.trace.mm_page_alloc_extfrag(event));
         block.inspect(|_| pcp.count_allocated(index))
@@ -90,15 +91,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         attempt: &Attempt,
         zone: &Zone,
         (pcp, lists, index): (&Pcp, &mut PcpLists, PcpIndex),
-    ) -> ExtfragLog {
+        log: &mut ExtfragLog,
+    ) {
         let irq = IrqGuard::new(&self.platform);
         zone.with(&request.machine.memmap, &irq, |zone| {
-            pcp.refill(lists, index, zone, (request.migratetype, attempt.flags))
-        })
+            pcp.refill(lists, index, zone, (request.migratetype, attempt.flags), log);
+        });
     }
 
     /// Puts a block that nobody holds any more on the running CPU's list for its pageblock's type.
-    /// False, and nothing happened: the order has no lists, they are in use, or the pageblock is
+    /// The order has such lists. False, and nothing happened: they are in use, or the pageblock is
     /// isolated.
     #[doc(alias = "free_unref_page")]
     #[inline(never)]
@@ -110,7 +112,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         order: Order,
     ) -> bool {
         let migratetype = machine.memmap.pageblock(index).migratetype();
-        if !machine.pcps.takes(order) || migratetype == MigrateType::Isolate {
+        if migratetype == MigrateType::Isolate {
             return false;
         }
         let here = CpuGuard::new(&self.platform);
@@ -118,9 +120,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let Some(mut lists) = pcp.lists.own(&here) else { return false };
         let list = PcpIndex::new(order, migratetype);
         machine.memmap.frame(index).set_state(state.to_cached(migratetype as u8));
-        pcp.push(&mut lists, (list, order), (&machine.memmap, FreeBlock::new(index)));
+        let block = (&machine.memmap, FreeBlock::new(index));
+        let count = pcp.push(&mut lists, (list, list.frames()), block);
         pcp.count_freed(list);
-        if pcp.has_too_many(order) {
+        if pcp.has_too_many(count, order.get()) {
             self.give_back(machine, state.zone(), (pcp, &mut lists, list));
         }
         true

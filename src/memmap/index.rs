@@ -91,6 +91,12 @@ impl FrameIdx {
         self.offset() & ((1 << order.get()) - 1) == 0
     }
 
+    /// How many frames it is above `first`, which is not above it.
+    #[inline]
+    pub(crate) fn offset_in(self, first: Self) -> u32 {
+        self.get().wrapping_sub(first.get())
+    }
+
     /// The frame `frames` further on in the aligned block of at least so many frames that starts
     /// here.
     #[inline]

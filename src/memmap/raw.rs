@@ -368,9 +368,11 @@ impl Memmap {
     pub(crate) fn index_of_token(&self, pages: &Pages) -> Option<FrameIdx> {
         let bytes = pages.frame_address().wrapping_sub(self.links.base_address());
         let word = bytes / size_of::<Frame>();
-        let mapped = word.wrapping_sub(1 << SECTION_SHIFT) < self.nr_frames;
+        if word.wrapping_sub(1 << SECTION_SHIFT) >= self.nr_frames {
+            return None;
+        }
         #[expect(clippy::cast_possible_truncation, reason = "the memmap has below 2^32 frames")]
-        mapped.then(|| FrameIdx::of_section(word as u32))
+        Some(FrameIdx::of_section(word as u32))
     }
 
     /// The zone of a frame of a block or reserve.

@@ -1,7 +1,7 @@
 //! Proofs of where the code runs: that it stays on its CPU, and that interrupts are off.
 
 use crate::CpuId;
-use crate::platform::{IrqFlags, PinFlags, Platform};
+use crate::platform::{IrqFlags, PcpExclusion, PinFlags, Platform};
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -44,11 +44,13 @@ impl<P: Platform> fmt::Debug for IrqGuard<'_, P> {
 }
 
 /// The code stays on this CPU while this value lives, and no other task runs on it; interrupts may.
+/// Where per-CPU lists are kept from others by an atomic swap, it proves nothing of that: only that
+/// this was the CPU at some moment, which is all that is needed then.
 ///
 /// # Invariants
 ///
 /// `flags` came from `pin` on this CPU, whose number is `cpu`, and guards are dropped in the reverse
-/// of the order in which they were made.
+/// of the order in which they were made; except with [`PcpExclusion::Swap`].
 pub(crate) struct CpuGuard<'p, P: Platform> {
     platform: &'p P,
     flags: PinFlags,
@@ -60,7 +62,10 @@ pub(crate) struct CpuGuard<'p, P: Platform> {
 impl<'p, P: Platform> CpuGuard<'p, P> {
     #[inline]
     pub(crate) fn new(platform: &'p P) -> Self {
-        let flags = platform.pin();
+        let flags = match platform.pcp_exclusion() {
+            PcpExclusion::Swap => PinFlags::default(),
+            PcpExclusion::Busy | PcpExclusion::SingleCpu => platform.pin(),
+        };
         Self { platform, flags, cpu: platform.cpu_id(), not_send: PhantomData }
     }
 
@@ -78,6 +83,9 @@ impl<'p, P: Platform> CpuGuard<'p, P> {
 impl<P: Platform> Drop for CpuGuard<'_, P> {
     #[inline]
     fn drop(&mut self) {
+        if self.platform.pcp_exclusion() == PcpExclusion::Swap {
+            return;
+        }
         // SAFETY: by the invariant of `CpuGuard`; it is still the same CPU, as the guard is not
         // `Send`.
         unsafe { self.platform.unpin(self.flags) }

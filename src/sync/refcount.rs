@@ -47,11 +47,13 @@ impl RefCount {
             self.0.store(0, Ordering::Relaxed);
             return Some(true);
         }
-        self.put_shared()
+        self.put_contended()
     }
 
+    /// As [`put_testzero`](Self::put_testzero), also where callers that have no reference may come at
+    /// the same time: as many are told so as there are too many.
     #[cold]
-    fn put_shared(&self) -> Option<bool> {
+    pub(crate) fn put_contended(&self) -> Option<bool> {
         let less = |count: u32| count.checked_sub(1);
         let before = self.0.fetch_update(Ordering::Release, Ordering::Relaxed, less).ok()?;
         if before == 1 {

@@ -2,13 +2,17 @@
 
 extern crate std;
 
-use super::Invariant::{self, Blocks, Counts, Links, Managed, Merged, OneList, Types, Watermarks};
+use super::Invariant::{
+    self, Blocks, Cached, Counts, Links, Managed, Merged, OneList, Types, Watermarks,
+};
 use crate::memmap::{FrameIdx, FrameState};
+use crate::sim::{Sim, SimConfig};
 use crate::zone::ZoneMut;
 use crate::zone::watermark::setup;
 use crate::zone_id::ZoneId;
 use crate::{
-    AllocFlags, MigrateType, NodeId, Order, Pages, Pfn, PfnRange, RawZone, RawZoneConfig, ZoneType,
+    AllocFlags, CpuId, Gfp, MigrateType, NodeId, Order, Pages, Pfn, PfnRange, RawZone,
+    RawZoneConfig, ZoneType,
 };
 use std::vec;
 use std::vec::Vec;
@@ -211,6 +215,19 @@ fn i8_watermarks_out_of_order_are_found() {
         let plant = |zone: &ZoneMut<'_>| zone.shared.set_watermarks(marks);
         assert_eq!(found(plant), (Watermarks, "watermarks out of order"));
     }
+}
+
+/// Lists that are in use, here by a look at them, are not walked.
+#[test]
+fn i9_lists_in_use_are_not_walked() {
+    let sim = Sim::boot(SimConfig::flat(64 << 20)).unwrap();
+    sim.free_pages(sim.alloc_page(Gfp::KERNEL).unwrap()).unwrap();
+    let zone = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+    let mut found = Ok(());
+    let lists = zone.pageset(CpuId::BOOT).unwrap();
+    lists.for_each(|_, _, _| found = zone.verify()).unwrap();
+    let violation = found.unwrap_err();
+    assert_eq!((violation.invariant, violation.what), (Cached, "a CPU's lists are in use"));
 }
 
 /// Everything that the checks can say is said to one of the defects above, or of those of per-CPU

@@ -3,7 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use super::buddy::FreeTo;
 use super::free_area::ListEnd;
 use super::shared::ZoneMut;
 use crate::memmap::{FrameIdx, FrameState, FreeBlock};
@@ -18,7 +17,7 @@ pub(crate) struct ExtfragLog {
 
 impl ExtfragLog {
     /// A refill that takes over more blocks than this is told of the first ones only.
-    const MOST: usize = 8;
+    const MOST: usize = 4;
 
     fn add(&mut self, event: Extfrag) {
         if let Some(place) = self.events.get_mut(self.len) {
@@ -27,8 +26,8 @@ impl ExtfragLog {
         }
     }
 
-    pub(crate) fn events(self) -> impl Iterator<Item = Extfrag> {
-        self.events.into_iter().flatten()
+    pub(crate) fn events(&self) -> impl Iterator<Item = Extfrag> {
+        self.events.iter().copied().flatten()
     }
 }
 
@@ -43,10 +42,10 @@ impl ZoneMut<'_> {
         order: Order,
         count: u32,
         migratetype: MigrateType,
-        flags: AllocFlags,
+        (flags, log): (AllocFlags, &mut ExtfragLog),
         mut take: impl FnMut(FreeBlock),
-    ) -> (u32, ExtfragLog) {
-        let (mut taken, mut log) = (0, ExtfragLog::default());
+    ) -> u32 {
+        let mut taken = 0;
         while taken < count {
             let run = match self.is_cma_first(flags) {
                 true => None,
@@ -68,7 +67,7 @@ impl ZoneMut<'_> {
             taken += 1;
         }
         self.shared.nr_free.sub(u64::from(taken) << order.get());
-        (taken, log)
+        taken
     }
 
     /// Takes up to `most` blocks of an order that follow each other, out of the first block of the
@@ -109,17 +108,5 @@ impl ZoneMut<'_> {
             self.memmap.frame(index).set_state(state);
             take(FreeBlock::new(index));
         }
-    }
-
-    /// Frees a block of a per-CPU list, to the type that was noted when it came there. While some
-    /// pageblock of the zone is isolated, that of its pageblock counts instead.
-    #[inline]
-    pub(crate) fn free_pcp_block(&mut self, block: FreeBlock, order: Order) {
-        let index = block.index();
-        let migratetype = match self.shared.nr_isolated.get() {
-            0 => self.memmap.frame(index).state().migratetype(),
-            _ => self.memmap.pageblock(index).migratetype(),
-        };
-        self.free_one_page(block, order, migratetype, FreeTo::Head);
     }
 }

@@ -15,6 +15,7 @@ mod locked;
 mod pageblock;
 mod populate;
 mod rmqueue;
+mod run;
 mod shared;
 mod split;
 #[cfg(test)]

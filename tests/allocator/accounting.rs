@@ -268,7 +268,7 @@ impl Book {
         }
     }
 
-    /// Free and held frames are all managed ones; no free block has a held frame.
+    /// Free and held frames, and those that CPUs have at hand, are all managed ones, each once.
     fn check(&self) -> Result<(), String> {
         self.sim.verify().map_err(|violation| violation.to_string())?;
         let mut blocks: Vec<(u64, u64)> = self
@@ -280,6 +280,12 @@ impl Book {
             zone.for_each_free(|order, _, pfn| {
                 blocks.push((pfn.get(), pfn.get() + order.nr_pages()));
             });
+            for pageset in zone.pagesets() {
+                let looked = pageset.for_each(|list, pfn, _| {
+                    blocks.push((pfn.get(), pfn.get() + list.order.nr_pages()));
+                });
+                looked.ok_or("a CPU's lists are in use")?;
+            }
         }
         blocks.sort_unstable();
         if let Some(pair) = blocks.windows(2).find(|pair| pair[0].1 > pair[1].0) {
@@ -301,6 +307,7 @@ impl Book {
             let _ = self.sim.unisolate_pageblock(Pfn::new(pfn), MigrateType::Movable);
         }
         self.check()?;
+        self.sim.drain_all_pages(None);
         for zone in self.sim.zones() {
             let (free, managed) = (zone.snapshot().free_pages, zone.managed_pages());
             if free != managed {
@@ -349,6 +356,7 @@ fn everything_in_every_order() {
         assert!(taken.iter().all(|pages| pages.range().end <= total.frame(12)));
         taken.sort_by_key(|pages| pages.pfn().get().reverse_bits());
         taken.into_iter().for_each(|pages| sim.free_pages(pages).unwrap());
+        sim.drain_local_pages(None);
         let largest: u64 = sim.zones().map(|zone| zone.nr_free()[Order::MAX.index()]).sum();
         assert_eq!(largest, 8, "after order {order}");
     }

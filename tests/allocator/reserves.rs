@@ -1,5 +1,6 @@
 //! How far down a request may go: watermarks, reserves, kswapd.
 
+use page_alloc::node::pcp::PcpOrders;
 use page_alloc::sim::{Sim, SimConfig, Tables};
 use page_alloc::{
     AllocError, Context, Gfp, KswapdWake, MigrateType, NodeId, Order, Pages, WatermarkLevel,
@@ -8,10 +9,12 @@ use page_alloc::{
 
 const BYTES: u64 = 64 << 20;
 
-/// One zone, so that no other one helps out, and no boost of its watermarks.
+/// One zone, so that no other one helps out, no boost of its watermarks, and no per-CPU lists, so
+/// that a request takes what it asks for and no more.
 fn machine() -> Sim {
     let mut config = SimConfig::flat(BYTES);
     config.options.watermark_boost_factor = 0;
+    config.options.pcp = PcpOrders::None;
     config.zones = ZoneLayout::NORMAL_ONLY;
     config.tables = Tables::Apart;
     Sim::boot(config).expect("a legal machine")

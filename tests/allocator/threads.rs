@@ -2,6 +2,7 @@
 
 use crate::raw;
 use page_alloc::boot::NodeRange;
+use page_alloc::node::pcp::PcpOrders;
 use page_alloc::sim::{Contents, Sim, SimConfig, Tables};
 use page_alloc::{CpuId, Gfp, MigrateType, NodeId, Order, Pages, Pfn, PhysAddr};
 use std::sync::Mutex;
@@ -21,7 +22,12 @@ const GFPS: [Gfp; 5] = [
 
 /// Two nodes with a CPU each.
 fn machine() -> Sim {
+    machine_with(PcpOrders::WithPageblock)
+}
+
+fn machine_with(pcp: PcpOrders) -> Sim {
     let mut config = SimConfig::flat(BYTES);
+    config.options.pcp = pcp;
     let [zero, one] = [0, 1].map(|number| NodeId::new(number).expect("a node"));
     let half = BYTES / 2;
     config.nodes = vec![
@@ -153,6 +159,7 @@ fn two_cpus_at_once() {
         sim.free_pages(pages).unwrap();
     }
     assert_eq!(sim.verify(), Ok(()));
+    sim.drain_all_pages(None);
     assert_eq!(sim.nr_free_pages(), sim.report().managed_pages);
 }
 
@@ -170,6 +177,7 @@ fn two_cpus_share_blocks() {
             let mine = shared.lock().unwrap().pop().unwrap();
             mine.into_iter().for_each(|pages| sim.free_pages(pages).unwrap());
         });
+        sim.drain_all_pages(None);
         assert_eq!(sim.nr_free_pages(), sim.report().managed_pages);
     }
     assert_eq!(sim.trace().frees(Order::O2), 1600);
@@ -208,6 +216,7 @@ fn isolation_beside_allocation() {
         }
     });
     assert_eq!(sim.verify(), Ok(()));
+    sim.drain_all_pages(None);
     assert_eq!(sim.nr_free_pages(), sim.report().managed_pages);
 }
 
@@ -219,10 +228,16 @@ fn meet(here: &AtomicU64, round: u64) {
     }
 }
 
-/// Of two CPUs that wrongly free the same block by number at once, one is told so.
+/// Of two CPUs that wrongly free the same block by number at once, one is told so: where frees take
+/// the zone's lock, and where they go to per-CPU lists.
 #[test]
 fn two_cpus_free_the_same_block() {
-    let sim = machine();
+    for orders in [PcpOrders::None, PcpOrders::Low] {
+        free_the_same_block(&machine_with(orders));
+    }
+}
+
+fn free_the_same_block(sim: &Sim) {
     let [begin, end, freed, block] = [const { AtomicU64::new(0) }; 4];
     let allocate = || {
         let pages = sim.alloc_pages(Gfp::KERNEL, Order::O1).unwrap();
@@ -232,7 +247,7 @@ fn two_cpus_free_the_same_block() {
     sim.run(|cpu| {
         for round in 1..=ROUNDS {
             meet(&begin, round);
-            let done = raw::free(&sim, Pfn::new(block.load(Ordering::Acquire)), Order::O1);
+            let done = raw::free(sim, Pfn::new(block.load(Ordering::Acquire)), Order::O1);
             freed.fetch_add(u64::from(done.is_ok()), Ordering::Relaxed);
             meet(&end, round);
             if cpu == CpuId::BOOT && round < ROUNDS {
@@ -242,5 +257,6 @@ fn two_cpus_free_the_same_block() {
     });
     assert_eq!(freed.into_inner(), ROUNDS);
     assert_eq!(sim.verify(), Ok(()));
+    sim.drain_all_pages(None);
     assert_eq!(sim.nr_free_pages(), sim.report().managed_pages);
 }

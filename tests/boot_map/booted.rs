@@ -56,6 +56,7 @@ fn real_maps_boot() {
             split.into_iter().for_each(|page| sim.free_pages(page).unwrap());
         }
         assert_eq!(sim.verify(), Ok(()), "{name}");
+        sim.drain_local_pages(None);
         assert_eq!(sim.nr_free_pages(), report.managed_pages, "{name}");
     }
     assert_eq!(counts, 25);

@@ -166,6 +166,7 @@ proptest! {
         for pages in taken {
             prop_assert_eq!(sim.free_pages(pages), Ok(()));
         }
+        sim.drain_local_pages(None);
         prop_assert_eq!((sim.verify(), sim.nr_free_pages()), (Ok(()), free.len() as u64));
     }
 }

@@ -46,7 +46,8 @@ fn order_of(number: u32) -> Order {
     Order::new(number).expect("a legal order")
 }
 
-fn type_of(number: u8) -> MigrateType {
+/// The migratetype of a number of the recordings.
+pub fn type_of(number: u8) -> MigrateType {
     MigrateType::from_index(number.into()).expect("a migratetype")
 }
 

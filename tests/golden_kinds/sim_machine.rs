@@ -10,6 +10,7 @@ use crate::port::{
 };
 use crate::raw_zone::{flags_of, number_of};
 use page_alloc::boot::{MemoryKind, MemoryRegion, Movable, NodeRange, Options, Reservation};
+use page_alloc::node::pcp::PcpOrders;
 use page_alloc::report::ZoneRef;
 use page_alloc::sim::{Contents, Sim, SimConfig, SimPlatform, Tables};
 use page_alloc::{
@@ -37,7 +38,7 @@ pub fn node_id(number: u32) -> NodeId {
     NodeId::new(number).expect("a node number")
 }
 
-fn order_of(number: u32) -> Order {
+pub fn order_of(number: u32) -> Order {
     Order::new(number).expect("a legal order")
 }
 
@@ -118,6 +119,7 @@ fn options(setup: &MachineSetup) -> Options<'static> {
         movable.map(|zone| (node_id(zone.id.0), Pfn::new(zone.zone.span.0))).collect();
     let factor = setup.zones.first().map_or(0, |zone| zone.zone.boost_factor);
     Options::DEFAULT
+        .pcp(PcpOrders::None)
         .first_frame(Pfn::new(0))
         .watermark_boost_factor(u32::try_from(factor).expect("a small factor"))
         // A test's few bytes for as long as it runs: options live as long as the program.
@@ -135,14 +137,23 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// A machine without per-CPU lists.
     pub fn boot(setup: &MachineSetup) -> Self {
-        let sim = Sim::boot(config(setup)).expect("a legal machine");
+        let machine = Self::boot_as(config(setup), setup);
+        check_watermarks(&machine.sim, setup);
+        machine
+    }
+
+    /// A machine of this configuration, whose zones have the frames of the setup.
+    pub fn boot_as(config: SimConfig, setup: &MachineSetup) -> Self {
+        let sim = Sim::boot(config).expect("a legal machine");
         check_zones(&sim, setup);
         let zones = setup.zones.iter().map(|zone| (node_id(zone.id.0), TYPES[zone.id.1]));
         Self { sim, zones: zones.collect(), held: HashMap::new() }
     }
 
-    fn zone(&self, index: usize) -> ZoneRef<'_, SimPlatform> {
+    /// The zone at this place among the populated ones.
+    pub fn zone(&self, index: usize) -> ZoneRef<'_, SimPlatform> {
         let (node, zone) = self.zones[index];
         self.sim.zone(node, zone).expect("a zone of the machine")
     }
@@ -189,7 +200,7 @@ fn managed(zone: &Setup) -> u64 {
     total(&zone.present) - total(&zone.reserved)
 }
 
-/// The zones have the frames, watermarks and reserves of the setup.
+/// The zones have the frames of the setup.
 fn check_zones(sim: &Sim, setup: &MachineSetup) {
     let populated = sim.zones().filter(|zone| zone.present_pages() > 0);
     let found: Vec<ZoneId> = populated.map(|it| name_of(it.node(), it.zone_type())).collect();
@@ -200,7 +211,14 @@ fn check_zones(sim: &Sim, setup: &MachineSetup) {
         assert_eq!((zone.span().start.get(), zone.span().end.get()), expected.zone.span, "{id:?}");
         assert_eq!(zone.present_pages(), total(&expected.zone.present), "{id:?}");
         assert_eq!(zone.managed_pages(), managed(&expected.zone), "{id:?}");
-        let snapshot = zone.snapshot();
+    }
+}
+
+/// The zones have the watermarks and reserves of the setup.
+fn check_watermarks(sim: &Sim, setup: &MachineSetup) {
+    for expected in &setup.zones {
+        let id = expected.id;
+        let snapshot = sim.zone(node_id(id.0), TYPES[id.1]).expect("it was found").snapshot();
         assert_eq!(snapshot.watermark, expected.zone.marks, "{id:?}");
         let reserve = TYPES.map(|higher| snapshot.lowmem_reserve[higher.index()]);
         assert_eq!(reserve, expected.lowmem_reserve, "{id:?}");

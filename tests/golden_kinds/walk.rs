@@ -29,7 +29,7 @@ pub fn replay<B: BootMachine>(text: &str) -> Result<u64, String> {
 }
 
 /// The zone that the words `NID` and `NAME` mean.
-fn zone_id(line: Line<'_>, node: &str, kind: &str) -> Result<ZoneId, String> {
+pub fn zone_id(line: Line<'_>, node: &str, kind: &str) -> Result<ZoneId, String> {
     let kind = KINDS.iter().position(|&name| name == kind);
     match (node.parse(), kind) {
         (Ok(node), Some(kind)) => Ok((node, kind)),
@@ -51,7 +51,10 @@ fn header<'a>(
                 setup.distances.push(row.collect::<Result<_, _>>()?);
             }
             "zone" => {
-                let zone = zone(line, &words, &setup.memory)?;
+                let mut zone = zone(line, &words, &setup.memory)?;
+                for (index, reserve) in zone.lowmem_reserve.iter_mut().enumerate() {
+                    *reserve = line.number_at(&words, 13 + index)?;
+                }
                 setup.zones.push(zone);
             }
             "fallback" => {
@@ -67,8 +70,8 @@ fn header<'a>(
     Ok(setup)
 }
 
-/// A zone line: `NID NAME A-B present P managed M wmark MIN LOW HIGH lowmem_reserve R0 R1 R2 R3`.
-fn zone(line: Line<'_>, words: &[&str], memory: &[(u32, Span)]) -> Result<ZoneSetup, String> {
+/// A zone line: `NID NAME A-B present P managed M wmark MIN LOW HIGH`, and more.
+pub fn zone(line: Line<'_>, words: &[&str], memory: &[(u32, Span)]) -> Result<ZoneSetup, String> {
     let id = zone_id(line, words[1], words[2])?;
     let (start, end) = span(line, words[3])?;
     let own = memory.iter().filter(|(node, _)| *node == id.0);
@@ -82,9 +85,6 @@ fn zone(line: Line<'_>, words: &[&str], memory: &[(u32, Span)]) -> Result<ZoneSe
     let mut setup = ZoneSetup { id, ..ZoneSetup::default() };
     for (index, mark) in setup.zone.marks.iter_mut().enumerate() {
         *mark = line.number_at(words, 9 + index)?;
-    }
-    for (index, reserve) in setup.lowmem_reserve.iter_mut().enumerate() {
-        *reserve = line.number_at(words, 13 + index)?;
     }
     setup.zone = Setup {
         span: (start, end),

@@ -3,6 +3,7 @@
 
 use crate::{boots, node, numbers, words, zone_type, zones};
 use page_alloc::boot::{MemoryKind, MemoryRegion, NodeRange};
+use page_alloc::node::pcp::PcpOrders;
 use page_alloc::report::ZoneInfo;
 use page_alloc::sim::{Sim, SimConfig};
 use page_alloc::{Gfp, MIGRATE_TYPES, MigrateType, NodeId, Order, Pfn, PhysAddr, ZoneType};
@@ -104,7 +105,9 @@ fn buddyinfo_of_a_fresh_machine() {
     let mib = |from: u64, bytes: u64| {
         MemoryRegion::new(PhysAddr::new(from << 20), bytes << 20, MemoryKind::Usable)
     };
-    let sim = Sim::boot(SimConfig::new(vec![mib(1, 9), mib(16, 3), mib(4096, 21)])).unwrap();
+    let mut config = SimConfig::new(vec![mib(1, 9), mib(16, 3), mib(4096, 21)]);
+    config.options.pcp = PcpOrders::None;
+    let sim = Sim::boot(config).unwrap();
     let rows: Vec<_> = sim.buddyinfo().rows().collect();
     let zones: Vec<_> = rows.iter().map(|row| row.zone).collect();
     assert_eq!(zones, [ZoneType::Dma, ZoneType::Dma32, ZoneType::Normal]);

@@ -13,15 +13,15 @@ impl Pcp {
         index: PcpIndex,
         zone: &mut ZoneMut<'_>,
         (migratetype, flags): (MigrateType, AllocFlags),
-    ) -> ExtfragLog {
+        log: &mut ExtfragLog,
+    ) {
         let order = index.order();
         let (list, memmap) = (lists.list_mut(index), zone.memmap);
-        let (blocks, log) =
-            zone.rmqueue_bulk(order, self.nr_to_take(order), migratetype, flags, |block| {
-                list.push_back(memmap, block);
-            });
+        let most = self.nr_to_take(order);
+        let blocks = zone.rmqueue_bulk(order, most, migratetype, (flags, log), |block| {
+            list.push_back(memmap, block);
+        });
         self.add_count(blocks << order.get());
-        log
     }
 
     /// Blocks of a batch: fewer of larger ones, at least two. Zones so small that their batch is a
@@ -42,7 +42,7 @@ impl Pcp {
     /// allocated, but a batch stays; everything, if blocks of several frames are only freed.
     #[doc(alias = "nr_pcp_free")]
     fn nr_to_free(&self, order: Order) -> u32 {
-        if self.frees_all(order) {
+        if self.frees_all(order.get()) {
             return self.count();
         }
         let (batch, high) = (self.batch(), self.bound());
@@ -78,9 +78,17 @@ impl Pcp {
                 continue;
             };
             empty = 0;
-            left = left.saturating_sub(index.frames());
-            self.sub_count(index.frames());
-            zone.free_pcp_block(block, index.order());
+            let mut run = zone.begin_run(block, index.order());
+            while run.frames() < left
+                && let Some(next) = lists.list(index).tail().filter(|i| zone.may_extend(&run, *i))
+                && let Some(block) = lists.list_mut(index).pop_back(zone.memmap)
+            {
+                debug_assert_eq!(block.index(), next);
+                zone.extend_run(&mut run, block);
+            }
+            left = left.saturating_sub(run.frames());
+            self.sub_count(run.frames());
+            zone.free_run(&run);
         }
     }
 }

@@ -58,6 +58,10 @@ impl PcpOrders {
 pub(crate) struct PcpIndex(u8);
 
 impl PcpIndex {
+    /// The first list of the order of a pageblock.
+    #[expect(clippy::cast_possible_truncation, reason = "it is 12")]
+    const LARGE: u8 = NR_LOWORDER_PCP_LISTS as u8;
+
     /// Where a drain begins.
     pub(crate) const FIRST: Self = Self(0);
 
@@ -71,24 +75,33 @@ impl PcpIndex {
     pub(crate) fn new(order: Order, migratetype: MigrateType) -> Self {
         let kind = migratetype as u8;
         let ordinary = usize::from(kind) < MIGRATE_PCPTYPES;
-        Self::of_kind(order, if ordinary { kind } else { MigrateType::Movable as u8 })
+        let kind = if ordinary { kind } else { MigrateType::Movable as u8 };
+        match order <= PAGE_ALLOC_COSTLY_ORDER {
+            true => Self::of_small(order.get(), kind),
+            false => Self::of_large(kind),
+        }
     }
 
-    /// The list for blocks of an order that has lists, of the migratetype with that number, one of
-    /// the first three.
+    /// The list for blocks of an order up to the costly one, of the migratetype with that number, one
+    /// of the first three.
     #[inline]
-    pub(crate) fn of_kind(order: Order, kind: u8) -> Self {
-        match order <= PAGE_ALLOC_COSTLY_ORDER {
-            true => Self(order as u8 * MIGRATE_PCPTYPES as u8 + kind),
-            false => {
-                Self(NR_LOWORDER_PCP_LISTS as u8 + u8::from(kind == MigrateType::Movable as u8))
-            }
-        }
+    pub(crate) fn of_small(order: u32, kind: u8) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "below 12")]
+        Self((order * MIGRATE_PCPTYPES as u32) as u8 + kind)
+    }
+
+    /// The list for blocks of the size of a pageblock.
+    #[inline]
+    pub(crate) fn of_large(kind: u8) -> Self {
+        Self(Self::LARGE + u8::from(kind == MigrateType::Movable as u8))
     }
 
     /// All lists, in the order in which they are drained.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        (0..NR_PCP_LISTS as u8).map(Self)
+        core::iter::successors(Some(Self::FIRST), |index| {
+            let next = index.next();
+            (next != Self::FIRST).then_some(next)
+        })
     }
 
     /// The list after this one; after the last, the first.

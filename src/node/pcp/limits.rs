@@ -25,7 +25,6 @@ pub fn zone_batchsize(managed: u64, page_shift: u32) -> u32 {
     let most = (1 << 20 >> page_shift.min(20)) as u64;
     let quarter = ((managed >> 10).min(most) / 4).max(1);
     let batch = quarter + quarter / 2;
-    #[expect(clippy::cast_possible_truncation, reason = "at most 2^18")]
     let power = 1 << batch.ilog2();
     (power - 1).max(1)
 }

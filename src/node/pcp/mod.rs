@@ -5,7 +5,7 @@
 //! with a batch of blocks under the zone's lock; when a CPU has more than `high` frames of a zone, a
 //! batch goes back. To the zone these frames are neither free nor allocated.
 //!
-//! The lists and their lengths belong to whoever has the CPU's lock ([`PerCpu`]); limits and counts
+//! The lists and their lengths belong to whoever has the CPU's lock (`PerCpu`); limits and counts
 //! may be read by anybody.
 
 mod bulk;
@@ -55,7 +55,7 @@ pub(crate) struct Pcp {
     pub(crate) lists: PerCpu<PcpLists>,
 }
 
-static_assertions::const_assert!(size_of::<Pcp>() % 128 == 0);
+static_assertions::const_assert!(size_of::<Pcp>().is_multiple_of(128));
 static_assertions::const_assert!(align_of::<Pcp>() == 128);
 
 /// What happened on a list, changed under its lock: plain words of one CPU, summed by who reads them.
@@ -179,16 +179,19 @@ impl Pcp {
         Some(block)
     }
 
-    /// Puts a block at the head of a list, whose blocks have that order.
+    /// Puts a block at the head of a list, whose blocks have so many frames. Gives the number of
+    /// frames that there are now.
     #[inline(always)]
     pub(crate) fn push(
         &self,
         lists: &mut PcpLists,
-        (index, order): (PcpIndex, Order),
+        (index, frames): (PcpIndex, u32),
         (memmap, block): (&Memmap, FreeBlock),
-    ) {
+    ) -> u32 {
         lists.list_mut(index).push_front(memmap, block);
-        self.add_count(1 << order.get());
+        let count = self.count().wrapping_add(frames);
+        self.count.store(count, Ordering::Relaxed);
+        count
     }
 
     /// A round of ageing: true if nothing was taken or given here for three rounds, while there are
@@ -236,15 +239,22 @@ impl Pcp {
         }
     }
 
-    /// Whether a batch is to go back, now that a block of this order was freed.
+    /// Whether a batch is to go back, now that a block of this order was freed and there are so many
+    /// frames.
     #[inline]
-    pub(crate) fn has_too_many(&self, order: Order) -> bool {
-        self.count() >= self.bound() || self.frees_all(order)
+    pub(crate) fn has_too_many(&self, count: u32, order: u32) -> bool {
+        count >= self.bound() || self.frees_all(order)
+    }
+
+    /// As [`has_too_many`](Self::has_too_many), for a block of that order before it is put.
+    #[inline]
+    pub(crate) fn would_be_too_many(&self, frames: u32, order: u32) -> bool {
+        self.has_too_many(self.count().wrapping_add(frames), order)
     }
 
     /// Whether blocks of several frames are only being freed: they are not kept then.
     #[inline]
-    fn frees_all(&self, order: Order) -> bool {
-        order > Order::ZERO && order <= crate::PAGE_ALLOC_COSTLY_ORDER && self.free_factor() != 0
+    fn frees_all(&self, order: u32) -> bool {
+        (1..=crate::PAGE_ALLOC_COSTLY_ORDER.get()).contains(&order) && self.free_factor() != 0
     }
 }

@@ -1,0 +1,124 @@
+//! Giving back blocks that follow each other, as many of a CPU's list do: each aligned block of them
+//! in one step, where merging one after the other would come to the same.
+
+use super::buddy::FreeTo;
+use super::shared::ZoneMut;
+use crate::memmap::{FrameIdx, FrameState, FreeBlock};
+use crate::{MigrateType, Order, PAGEBLOCK_ORDER};
+
+/// Which way a run grew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Up,
+    Down,
+}
+
+/// Blocks of one order that are to be freed one after the other, each beside the one before, all in
+/// one pageblock and bound for lists of one type.
+///
+/// # Invariants
+///
+/// The holder has the [`FreeBlock`]s of all of them (I2).
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Run {
+    /// The lowest frame.
+    low: FrameIdx,
+    frames: u32,
+    order: Order,
+    migratetype: MigrateType,
+    direction: Option<Direction>,
+}
+
+impl Run {
+    /// Frames so far.
+    pub(crate) fn frames(&self) -> u32 {
+        self.frames
+    }
+
+    /// Where a block may start that makes the run longer: below it or above it.
+    fn direction_to(&self, next: FrameIdx) -> Option<Direction> {
+        if next.align_down(PAGEBLOCK_ORDER) != self.low.align_down(PAGEBLOCK_ORDER) {
+            return None;
+        }
+        let direction = if next.get() == self.low.get() + self.frames {
+            Direction::Up
+        } else if next.get() + (1 << self.order.get()) == self.low.get() {
+            Direction::Down
+        } else {
+            return None;
+        };
+        self.direction.is_none_or(|grown| grown == direction).then_some(direction)
+    }
+}
+
+impl ZoneMut<'_> {
+    /// A run of one block of a per-CPU list. It goes to the type that was noted when it came there;
+    /// while some pageblock of the zone is isolated, to that of its pageblock.
+    pub(crate) fn begin_run(&self, block: FreeBlock, order: Order) -> Run {
+        let low = block.into_index();
+        let migratetype = self.pcp_type(low);
+        Run { low, frames: 1 << order.get(), order, migratetype, direction: None }
+    }
+
+    /// Whether a block of a per-CPU list, the next to be freed, makes the run longer.
+    pub(crate) fn may_extend(&self, run: &Run, next: FrameIdx) -> bool {
+        run.direction_to(next).is_some() && self.pcp_type(next) == run.migratetype
+    }
+
+    /// Makes a run longer by a block that may.
+    pub(crate) fn extend_run(&self, run: &mut Run, block: FreeBlock) {
+        let index = block.into_index();
+        run.direction = run.direction_to(index);
+        run.low = run.low.min(index);
+        run.frames += 1 << run.order.get();
+    }
+
+    fn pcp_type(&self, index: FrameIdx) -> MigrateType {
+        match self.shared.nr_isolated.get() {
+            0 => self.memmap.frame(index).state().migratetype(),
+            _ => self.memmap.pageblock(index).migratetype(),
+        }
+    }
+
+    /// Frees the blocks of a run.
+    ///
+    /// One after the other, the blocks of an aligned larger block merge with each other alone until
+    /// the last of them comes, which then merges with what is beside the larger block. So that is
+    /// freed as a whole when its last part would be.
+    pub(crate) fn free_run(&mut self, run: &Run) {
+        let first = run.low.align_down(PAGEBLOCK_ORDER);
+        let mut start = run.low.offset_in(first);
+        let mut end = start + run.frames;
+        while start < end {
+            let fitting = (end - start).ilog2();
+            let at = match run.direction {
+                Some(Direction::Down) => end,
+                _ => start,
+            };
+            let aligned = if at == 0 { fitting } else { at.trailing_zeros() };
+            let Some(order) = Order::new(aligned.min(fitting)) else { return };
+            let frames = 1 << order.get();
+            let index = match run.direction {
+                Some(Direction::Down) => {
+                    end -= frames;
+                    first.forward_in_block(end)
+                }
+                _ => {
+                    start += frames;
+                    first.forward_in_block(start - frames)
+                }
+            };
+            self.join(index, run.order, order);
+            self.free_one_page(FreeBlock::new(index), order, run.migratetype, FreeTo::Head);
+        }
+    }
+
+    /// Makes the blocks of an order that are an aligned larger block into one, in flight.
+    fn join(&self, index: FrameIdx, part: Order, whole: Order) {
+        let inner = FrameState::tail(self.shared.id);
+        for block in 1..1 << (whole.get() - part.get()) {
+            self.memmap.frame(index.forward_in_block(block << part.get())).set_state(inner);
+        }
+    }
+}
