@@ -2,7 +2,7 @@
 
 use super::PageAllocator;
 use super::request::{Attempt, Request, online_node};
-use crate::memmap::FrameIdx;
+use crate::memmap::FreeBlock;
 use crate::node::Machine;
 use crate::node::pcp::{Pcp, PcpIndex};
 use crate::platform::Platform;
@@ -90,32 +90,25 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if !pcps.takes(Order::ZERO) || (request.is_movable() && !cma) {
             return 0;
         }
-        let index = PcpIndex::new(Order::ZERO, request.migratetype);
+        let list = PcpIndex::new(Order::ZERO, request.migratetype);
         let here = CpuGuard::new(&self.platform);
         let Some(pcp) = pcps.get(here.cpu(), zone.shared.id) else { return 0 };
-        let mut taken = 0;
-        for place in pages.iter_mut().filter(|place| place.is_none()) {
-            let Some(frame) = self.next_of_list(request, &attempt, zone, (pcp, &here, index))
-            else {
+        let lists = (pcp, &here, list);
+        // Frames are cleared with no list held, so one after the other.
+        let most = if request.gfp.contains(Gfp::ZERO) { 1 } else { usize::MAX };
+        let (mut taken, mut next) = (0, 0);
+        while next < pages.len() {
+            let (filled, passed) = fill((request.machine, zone), lists, &mut pages[next..], most);
+            (taken, next) = (taken + filled, next + passed);
+            if filled == 1 && most == 1 {
+                pages[next - 1].iter().for_each(|page| self.clear(page));
+            }
+            let empty = filled == 0 && next < pages.len();
+            if empty && !self.refill_list(request, &attempt, zone, lists) {
                 break;
-            };
-            *place = Some(self.prepare_new(request, &attempt, zone, frame));
-            taken += 1;
+            }
         }
         taken
-    }
-
-    fn next_of_list(
-        &self,
-        request: &Request<'_>,
-        attempt: &Attempt,
-        zone: &Zone,
-        (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
-    ) -> Option<FrameIdx> {
-        let block = self.pop_or_refill(request, attempt, zone, (pcp, here, index))?;
-        let frame = block.into_index();
-        request.machine.memmap.frame(frame).hand_out(Order::ZERO, zone.shared.id);
-        Some(frame)
     }
 
     /// The first zone of the preferred node that keeps its watermark without so many frames.
@@ -178,4 +171,33 @@ fn has_isolated(machine: &Machine) -> bool {
 fn is_isolated(machine: &Machine, page: &Pages) -> bool {
     let index = machine.memmap.index_of(page.pfn());
     index.is_some_and(|index| machine.memmap.pageblock(index).migratetype() == MigrateType::Isolate)
+}
+
+/// Puts frames from a list into the empty places, at most so many. Gives their number, and how many
+/// places were passed.
+#[inline]
+fn fill<P: Platform>(
+    (machine, zone): (&Machine, &Zone),
+    (pcp, here, list): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
+    pages: &mut [Option<Pages>],
+    most: usize,
+) -> (usize, usize) {
+    let memmap = &machine.memmap;
+    let Some(mut lists) = pcp.lists.own(here) else { return (0, 0) };
+    let (mut filled, mut passed) = (0, 0);
+    for place in pages {
+        if filled == most {
+            break;
+        }
+        if place.is_none() {
+            let block = pcp.pop(&mut lists, (list, Order::ZERO), memmap);
+            let Some(index) = block.map(FreeBlock::into_index) else { break };
+            memmap.frame(index).hand_out(Order::ZERO, zone.shared.id);
+            *place = Some(memmap.token(index, Order::ZERO));
+            pcp.count_allocated(list);
+            filled += 1;
+        }
+        passed += 1;
+    }
+    (filled, passed)
 }

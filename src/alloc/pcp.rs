@@ -51,7 +51,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Takes a block from a list, which is filled first if it is empty.
     #[inline]
-    pub(super) fn pop_or_refill(
+    fn pop_or_refill(
         &self,
         request: &Request<'_>,
         attempt: &Attempt,
@@ -85,7 +85,27 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         block
     }
 
-    /// Fills a list under the zone's lock.
+    /// Fills a list if it is empty. Whether it has blocks then; it may be in use, too.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refill_list(
+        &self,
+        request: &Request<'_>,
+        attempt: &Attempt,
+        zone: &Zone,
+        (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
+    ) -> bool {
+        let mut log = ExtfragLog::default();
+        let has_blocks = {
+            let Some(mut lists) = pcp.lists.own(here) else { return false };
+            self.refill(request, attempt, zone, (pcp, &mut lists, index), &mut log);
+            lists.list(index).head().is_some()
+        };
+        log.events().for_each(|event| self.trace.mm_page_alloc_extfrag(event));
+        has_blocks
+    }
+
+    /// Fills a list under the zone's lock, if it is empty: an interrupt may have filled it just now.
     fn refill(
         &self,
         request: &Request<'_>,
@@ -94,6 +114,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         (pcp, lists, index): (&Pcp, &mut PcpLists, PcpIndex),
         log: &mut ExtfragLog,
     ) {
+        if lists.list(index).head().is_some() {
+            return;
+        }
         let irq = IrqGuard::new(&self.platform);
         zone.with(&request.machine.memmap, &irq, |zone| {
             pcp.refill(lists, index, zone, (request.migratetype, attempt.flags), log);

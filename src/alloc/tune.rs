@@ -94,7 +94,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Sets how many frames of a zone each CPU keeps, and how many it moves at once, until
-    /// watermarks or CPUs change. `high` 0 keeps none.
+    /// watermarks or CPUs change. With a `high` of 0 nothing stays that is freed; a request still
+    /// takes a batch.
     ///
     /// # Errors
     ///

@@ -8,8 +8,8 @@ use page_alloc::node::pcp::PcpOrders;
 use page_alloc::node::pcp::limits::PcpLimits;
 use page_alloc::sim::{Contents, Sim, SimConfig, Tables};
 use page_alloc::{
-    AllocError, AllocFlags, FreeError, Gfp, MigrateType, NodeId, NodeMask, Order, Pages, Pfn,
-    PhysAddr, ZoneLayout, ZoneType,
+    AllocError, AllocFlags, CpuId, FreeError, Gfp, MigrateType, NodeId, NodeMask, Order, Pages,
+    Pfn, PhysAddr, ZoneLayout, ZoneType,
 };
 
 fn machine(bytes: u64) -> Sim {
@@ -191,6 +191,47 @@ fn zeroed_frames() {
     assert_eq!(sim.free_pages_bulk(&mut pages), 100);
     assert_eq!(sim.alloc_pages_bulk(Gfp::KERNEL | Gfp::ZERO, None, None, &mut pages), Ok(100));
     assert!(pages.iter().flatten().all(|page| raw::bounds(&sim, page.range()) == (0, 0)));
+}
+
+/// Places that were filled before keep what they have when the others are zeroed, and no list is
+/// filled for places that need nothing.
+#[test]
+fn filled_places_are_not_zeroed() {
+    let sim = machine(1 << 30);
+    let mut pages = empty::<130>();
+    for place in (0..130).step_by(2).chain([129]) {
+        pages[place] = sim.alloc_pages(Gfp::KERNEL, Order::O4).ok();
+    }
+    pages.iter().flatten().for_each(|page| raw::fill(&sim, page.range(), 0xa5));
+    assert_eq!(sim.alloc_pages_bulk(Gfp::KERNEL | Gfp::ZERO, None, None, &mut pages), Ok(130));
+    let bounds: Vec<_> =
+        pages.iter().flatten().map(|page| raw::bounds(&sim, page.range())).collect();
+    for (place, bounds) in bounds.into_iter().enumerate() {
+        let before = place % 2 == 0 || place == 129;
+        assert_eq!(bounds, if before { (0xa5, 0xa5) } else { (0, 0) }, "{place}");
+    }
+    let zone = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+    assert_eq!(zone.pageset(CpuId::BOOT).unwrap().count(), 63 * 2 - 64); // two refills for 64
+}
+
+/// Requests in bulk leave the free factor alone, which single requests halve (Linux 6.1).
+#[test]
+fn the_free_factor_stays() {
+    let sim = machine(1 << 30);
+    let dma32 = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+    let limits = PcpLimits { batch: 4, high: 64 };
+    sim.set_pcp_limits(NodeId::ZERO, ZoneType::Dma32, limits).unwrap();
+    let held: Vec<_> = (0..200).map(|_| sim.alloc_page(Gfp::KERNEL).unwrap()).collect();
+    held.into_iter().for_each(|page| sim.free_pages(page).unwrap());
+    let factor = || dma32.pageset(CpuId::BOOT).unwrap().free_factor();
+    let before = factor();
+    assert!(before > 1);
+    let mut pages = empty::<3>();
+    assert_eq!(sim.alloc_pages_bulk(Gfp::KERNEL, None, None, &mut pages), Ok(3));
+    assert_eq!(factor(), before);
+    let single = sim.alloc_page(Gfp::KERNEL).unwrap();
+    assert_eq!(factor(), before / 2);
+    sim.free_pages(single).unwrap();
 }
 
 /// Blocks of all orders are freed, places without a block passed over. Tokens of another machine
