@@ -27,3 +27,5 @@ mod view;
 mod whole_blocks;
 #[path = "pcp/wrong_frees.rs"]
 mod wrong_frees;
+#[path = "pcp/zone.rs"]
+mod zone;

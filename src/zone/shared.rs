@@ -39,11 +39,17 @@ pub(crate) struct ZoneShared {
     boosted: AtomicBool,
     /// With more free frames than this there is enough for every request that has per-CPU lists.
     ample_above: Counter,
-    ample: AtomicBool,
+    ample: Line<AtomicBool>,
     ungrouped: AtomicBool,
     reclaim_active: AtomicBool,
     pub(crate) events: ZoneEvents,
 }
+
+/// A value with a pair of cache lines to itself: who reads it seldom waits for those who write to its
+/// neighbours.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Line<T>(T);
 
 /// What happened in a zone, counted under its lock.
 #[derive(Debug, Default)]
@@ -92,7 +98,7 @@ impl ZoneShared {
             boost_factor: AtomicUsize::new(0),
             boosted: AtomicBool::new(false),
             ample_above: Counter::new(usize::MAX),
-            ample: AtomicBool::new(false),
+            ample: Line(AtomicBool::new(false)),
             ungrouped: AtomicBool::new(false),
             reclaim_active: AtomicBool::new(false),
             events: ZoneEvents::default(),
@@ -201,7 +207,7 @@ impl ZoneShared {
     /// Kept up to date by those who hold the lock: a request then looks at one word.
     #[inline]
     pub(crate) fn is_ample(&self) -> bool {
-        self.ample.load(Ordering::Relaxed)
+        self.ample.0.load(Ordering::Relaxed)
     }
 
     /// Looks again whether the zone is ample, before its lock is given back.
@@ -213,7 +219,7 @@ impl ZoneShared {
         let ample = block && self.nr_free.get() > self.ample_above.get();
         // Written only when it changes: other CPUs have the line too.
         if ample != self.is_ample() {
-            self.ample.store(ample, Ordering::Relaxed);
+            self.ample.0.store(ample, Ordering::Relaxed);
         }
     }
 
