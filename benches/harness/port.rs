@@ -40,8 +40,8 @@ impl Port {
 }
 
 // SAFETY: the workloads give threads that run at the same time different CPUs, a thread stays on its
-// CPU, and there are no interrupts. All running threads pass the barrier. Nobody asks for frames to
-// be cleared, so no address is ever used.
+// CPU, and there are no interrupts. All running threads pass the barrier. Frames are not cleared, so
+// no address is ever used.
 unsafe impl Platform for Port {
     #[inline]
     fn irq_save(&self) -> IrqFlags {
@@ -54,6 +54,9 @@ unsafe impl Platform for Port {
     fn phys_to_virt(&self, address: PhysAddr) -> *mut u8 {
         std::ptr::without_provenance_mut(usize::try_from(address.get()).expect("64 bits"))
     }
+
+    /// Frames have no contents.
+    unsafe fn clear_pages(&self, _: PhysAddr, _: usize) {}
 
     #[inline]
     fn cpu_id(&self) -> CpuId {
