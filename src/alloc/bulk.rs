@@ -1,6 +1,7 @@
 //! Many single frames at once.
 
 use super::PageAllocator;
+use super::fast::mark;
 use super::request::{Attempt, Request, online_node};
 use crate::memmap::FreeBlock;
 use crate::node::Machine;
@@ -10,7 +11,7 @@ use crate::reclaim::Reclaim;
 use crate::sync::CpuGuard;
 use crate::trace::Trace;
 use crate::zone::Zone;
-use crate::zone::watermark::{ZoneView, zone_watermark_fast};
+use crate::zone::watermark::zone_watermark_fast;
 use crate::{AllocError, AllocFlags, Gfp, MigrateType, NodeId, NodeMask, Order, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
@@ -124,9 +125,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
                 return None;
             }
             let Some(zone) = request.machine.zone(id) else { continue };
-            let mark = zone.shared.watermark(attempt.flags.watermark_level())
-                + zone.shared.watermark_boost()
-                + wanted;
+            let mark = mark(attempt, zone).saturating_add(wanted);
             let (flags, gfp) = (attempt.flags, attempt.gfp);
             if zone_watermark_fast(&zone.shared, Order::ZERO, mark, highest, flags, gfp) {
                 return Some(zone);

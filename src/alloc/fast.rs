@@ -264,8 +264,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
 /// The mark that an attempt has to keep in a zone.
 #[inline]
-fn mark(attempt: &Attempt, zone: &Zone) -> u64 {
-    zone.shared.watermark(attempt.flags.watermark_level()) + zone.shared.watermark_boost()
+pub(super) fn mark(attempt: &Attempt, zone: &Zone) -> u64 {
+    let level = attempt.flags.watermark_level();
+    zone.shared.watermark(level).saturating_add(zone.shared.watermark_boost())
 }
 
 /// Whether the zone keeps the attempt's watermark when it serves the request.

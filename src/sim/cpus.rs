@@ -16,6 +16,8 @@ static MACHINES: AtomicU64 = AtomicU64::new(1);
 std::thread_local! {
     /// The machine that this thread used last, and the CPU that it stands for there.
     static CURRENT: Cell<(u64, CpuId)> = const { Cell::new((0, NO_CPU)) };
+    /// What this thread stands for in calls of `on_cpu`, the innermost last.
+    static STANDS: RefCell<Vec<(u64, CpuId)>> = const { RefCell::new(Vec::new()) };
     /// The CPUs that this thread took of its own accord; given back when it ends.
     static CLAIMS: RefCell<Vec<Claim>> = const { RefCell::new(Vec::new()) };
 }
@@ -47,6 +49,15 @@ impl Cpus {
 
     #[cold]
     fn find_current(&self) -> CpuId {
+        let innermost = STANDS.try_with(|stands| {
+            let stands = stands.borrow();
+            let here = stands.iter().rev().find(|(machine, _)| *machine == self.machine);
+            here.map(|(_, cpu)| *cpu).filter(|cpu| self.is_mine(*cpu))
+        });
+        if let Ok(Some(cpu)) = innermost {
+            CURRENT.set((self.machine, cpu));
+            return cpu;
+        }
         let known = CLAIMS.try_with(|claims| {
             let mut claims = claims.borrow_mut();
             claims.retain(|claim| Arc::strong_count(&claim.cpus.owners) > 1);
@@ -67,6 +78,11 @@ impl Cpus {
 
     fn owners(&self) -> MutexGuard<'_, Vec<Option<ThreadId>>> {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_mine(&self, cpu: CpuId) -> bool {
+        let owner = self.owners().get(cpu.index()).copied().flatten();
+        owner == Some(thread::current().id())
     }
 
     fn claim_lowest(&self) -> Option<Claim> {
@@ -98,7 +114,11 @@ impl Cpus {
     /// If the CPU is another thread's, or there is no such CPU.
     pub(super) fn stand_for(&self, cpu: CpuId) -> StandsFor {
         match self.claim(cpu) {
-            Ok(claim) => StandsFor { before: CURRENT.replace((self.machine, cpu)), _claim: claim },
+            Ok(claim) => {
+                STANDS.with_borrow_mut(|stands| stands.push((self.machine, cpu)));
+                CURRENT.set((self.machine, cpu));
+                StandsFor { _claim: claim }
+            }
             Err(why) => panic!("CPU {cpu} {why}"),
         }
     }
@@ -124,6 +144,10 @@ struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        // The thread may go on, in what ends its other variables: it is this CPU no more.
+        if CURRENT.get() == (self.cpus.machine, self.cpu) {
+            CURRENT.set((0, NO_CPU));
+        }
         if let Some(owner) = self.cpus.owners().get_mut(self.cpu.index()) {
             *owner = None;
         }
@@ -134,13 +158,14 @@ impl Drop for Claim {
 /// too.
 #[derive(Debug)]
 pub(super) struct StandsFor {
-    before: (u64, CpuId),
     _claim: Option<Claim>,
 }
 
 impl Drop for StandsFor {
     fn drop(&mut self) {
-        CURRENT.set(self.before);
+        let _ended = STANDS.try_with(|stands| stands.borrow_mut().pop());
+        // What it is now is found out anew: it may have been lent meanwhile.
+        CURRENT.set((0, NO_CPU));
     }
 }
 
@@ -159,5 +184,57 @@ impl Drop for Lent {
             CLAIMS.with_borrow_mut(|claims| claims.push(claim));
             CURRENT.set(self.before);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    /// A CPU that was lent, and that another thread took, is not taken for the thread's own again.
+    #[test]
+    fn a_cpu_that_was_lent_may_be_gone() {
+        let cpus = Cpus::new(2);
+        assert_eq!(cpus.current(), CpuId::BOOT);
+        let stands = cpus.stand_for(CpuId::new(1));
+        let lent = cpus.lend();
+        let (has, wait) = channel();
+        let (end, ended) = channel::<()>();
+        thread::scope(|scope| {
+            let cpus = &cpus;
+            scope.spawn(move || {
+                let _here = cpus.stand_for(CpuId::BOOT);
+                has.send(()).unwrap();
+                let _hung_up = ended.recv();
+            });
+            wait.recv().unwrap();
+            drop(lent);
+            drop(stands);
+            assert_eq!(cpus.current(), CpuId::new(1));
+            drop(end);
+        });
+    }
+
+    /// Inside a call for one machine, another machine may be used: the thread stands for a CPU of
+    /// each.
+    #[test]
+    fn two_machines_in_turn() {
+        let [one, other] = [4, 4].map(Cpus::new);
+        let _outer = one.stand_for(CpuId::new(3));
+        {
+            let _inner = other.stand_for(CpuId::new(2));
+            assert_eq!([one.current(), other.current()], [CpuId::new(3), CpuId::new(2)]);
+        }
+        assert_eq!([one.current(), other.current()], [CpuId::new(3), CpuId::BOOT]);
+    }
+
+    /// A thread whose claims are gone, as at its end, is told no number of a CPU that it had.
+    #[test]
+    fn a_claim_that_ends_is_forgotten() {
+        let cpus = Cpus::new(1);
+        assert_eq!(cpus.current(), CpuId::BOOT);
+        CLAIMS.with_borrow_mut(Vec::clear);
+        assert_eq!(CURRENT.get().1, NO_CPU);
     }
 }
