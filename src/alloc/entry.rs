@@ -35,11 +35,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// When a [`Gfp::NOFAIL`] request can't be served.
     #[inline]
     pub fn alloc_pages(&self, gfp: Gfp, order: Order) -> Result<Pages, AllocError> {
-        let machine = self.machine_to_alloc()?;
         let (gfp, context) = self.admit(gfp, order)?;
-        match self.quick_alloc(machine, gfp, order, context) {
+        match self.quick_alloc(gfp, order, context) {
             Some(pages) => Ok(pages),
-            None => self.alloc_here(machine, (gfp, context), order),
+            None => self.alloc_here((gfp, context), order),
         }
     }
 
@@ -211,12 +210,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Serves a request that was let in, for the running CPU's node.
     #[inline(never)]
-    fn alloc_here(
-        &self,
-        machine: &Machine,
-        admitted: (Gfp, Context),
-        order: Order,
-    ) -> Result<Pages, AllocError> {
+    fn alloc_here(&self, admitted: (Gfp, Context), order: Order) -> Result<Pages, AllocError> {
+        let machine = self.machine_to_alloc()?;
         let node = machine.cpu_to_node(self.platform.cpu_id());
         self.alloc_admitted(machine, admitted, order, node, None)
     }

@@ -59,7 +59,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[doc(alias = "put_page_testzero")]
     #[inline]
     pub fn free_pages(&self, pages: Pages) -> Result<(), Refused> {
-        if self.quick_free(&pages) { Ok(()) } else { self.put_pages(pages) }
+        if self.quick_free(pages.name()) { Ok(()) } else { self.put_pages(pages) }
     }
 
     #[inline(never)]

@@ -1,6 +1,6 @@
 //! The frame descriptor: 16 bytes for every present frame.
 
-use super::Pages;
+use super::BlockName;
 use crate::sync::RefCount;
 use crate::zone_id::ZoneId;
 use crate::{MigrateType, Order};
@@ -21,7 +21,7 @@ pub(crate) struct Frame {
     next: AtomicU32,
     prev: AtomicU32,
     state: AtomicU32,
-    /// How many hold the allocated block that starts here.
+    /// How many hold the allocated block that starts here; of other frames, anything.
     pub(crate) count: RefCount,
 }
 
@@ -71,10 +71,10 @@ impl Frame {
         self.count.init(0);
     }
 
-    /// The descriptor of a block of that order that somebody gets now, with one reference.
+    /// The descriptor of a block that somebody gets now, with one reference.
     #[inline]
-    pub(crate) fn hand_out(&self, order: Order, zone: ZoneId) {
-        self.set_state(FrameState::allocated(order, zone));
+    pub(crate) fn hand_out(&self, allocated: FrameState) {
+        self.set_state(allocated);
         self.set_private(0);
         self.count.init(1);
     }
@@ -153,9 +153,10 @@ impl FrameState {
         Self(kind as u32 | u32::from(zone.get()) << ZONE_SHIFT)
     }
 
+    /// This state, of order 0, as one of another order.
     #[inline]
-    fn with_order(self, order: Order) -> Self {
-        Self(self.0 | order.get() << ORDER_SHIFT)
+    pub(crate) fn with_order(self, order: Order) -> Self {
+        Self(self.0 + (order.get() << ORDER_SHIFT))
     }
 
     pub(crate) fn reserved(zone: ZoneId) -> Self {
@@ -199,17 +200,17 @@ impl FrameState {
 
     /// Whether it heads the allocated block of a token.
     #[inline]
-    pub(crate) fn is_block_of(self, pages: &Pages) -> bool {
-        let expected = FrameKind::Allocated as u32 | pages.order_bits() << ORDER_SHIFT;
+    pub(crate) fn is_block_of(self, name: BlockName) -> bool {
+        let expected = FrameKind::Allocated as u32 | name.order_bits() << ORDER_SHIFT;
         self.0 & (KIND_MASK | ORDER_MASK) == expected
     }
 
     /// The state of the same block when it goes from its last holder to a per-CPU list, of a pageblock
     /// whose migratetype has that number.
     #[inline]
-    pub(crate) fn to_cached(self, kind: u8) -> Self {
+    pub(crate) fn to_cached(self, kind: u32) -> Self {
         let kept = self.0 & (ORDER_MASK | ZONE_MASK);
-        Self(kept | FrameKind::Cached as u32 | u32::from(kind) << TYPE_SHIFT)
+        Self(kept | FrameKind::Cached as u32 | kind << TYPE_SHIFT)
     }
 
     #[inline]

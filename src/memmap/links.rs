@@ -38,14 +38,22 @@ impl FrameLinks {
         self.base.wrapping_add(index.get() as usize)
     }
 
-    /// The address of where the descriptor of index 0 would be.
+    /// How many descriptors an address is above where that of index 0 would be: the index, if there is
+    /// a descriptor.
     #[inline]
-    pub(super) fn base_address(&self) -> usize {
-        self.base.addr()
+    pub(super) fn word_at(&self, address: usize) -> usize {
+        address.wrapping_sub(self.base.addr()) / size_of::<Frame>()
     }
 
+    /// The descriptor at an address, if there is one.
     #[inline]
-    pub(super) fn frame(&self, index: FrameIdx) -> &Frame {
+    pub(super) fn pointer_to(&self, address: usize) -> *const Frame {
+        self.base.with_addr(address)
+    }
+
+    /// The descriptor, which is there if its section is described.
+    #[inline]
+    pub(crate) fn frame(&self, index: FrameIdx) -> &Frame {
         // SAFETY: by the invariants of `FrameIdx` and of this type (I1) there is a descriptor, and
         // by the invariant of `Frame` it may be shared.
         unsafe { &*self.pointer(index) }

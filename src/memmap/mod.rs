@@ -13,17 +13,19 @@ mod index;
 #[expect(unsafe_code, reason = "the link operations of the intrusive lists")]
 mod links;
 mod pageblock;
+mod plan;
 mod queue;
 #[expect(unsafe_code, reason = "tables in memory that was carved at boot")]
 mod raw;
 mod section;
 
-pub(crate) use block::FreeBlock;
+pub(crate) use block::{BlockName, FreeBlock};
 pub use block::{Pages, PagesIter};
 pub use frame::Movability;
 pub(crate) use frame::{FrameKind, FrameState};
 pub(crate) use index::FrameIdx;
-pub(crate) use links::{FrameList, unlink};
+pub(crate) use links::{FrameLinks, FrameList, unlink};
+pub(crate) use plan::MemmapPlan;
 pub(crate) use queue::FrameQueue;
-pub(crate) use raw::{Arena, ArenaFull, LentMemmap, Memmap, MemmapPlan, TABLE_ALIGN, Table};
+pub(crate) use raw::{Arena, ArenaFull, Fixed, LentMemmap, Memmap, TABLE_ALIGN, Table};
 pub(crate) use section::SECTION_FRAMES;

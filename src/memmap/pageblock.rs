@@ -38,8 +38,8 @@ impl Pageblock {
 
     /// The number of the migratetype.
     #[inline]
-    pub(crate) fn kind(&self) -> u8 {
-        (self.0.load(Ordering::Relaxed) & TYPE_MASK) as u8
+    pub(crate) fn kind(&self) -> u32 {
+        self.0.load(Ordering::Relaxed) & TYPE_MASK
     }
 
     pub(crate) fn set_migratetype(&self, migratetype: MigrateType) {

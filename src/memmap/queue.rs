@@ -3,11 +3,11 @@
 use super::block::FreeBlock;
 use super::frame::Link;
 use super::index::FrameIdx;
-use super::raw::Memmap;
+use super::links::FrameLinks;
 
 /// A list of blocks, linked through the descriptors of their first frames.
 ///
-/// Beside [`FrameList`](super::FrameList), it knows no memmap of its own, takes blocks at its ends
+/// Beside [`FrameList`](super::FrameList), it knows no descriptors of its own, takes blocks at its ends
 /// only, and does not touch the next block's descriptor when the first is taken: that may be far
 /// from any cache.
 ///
@@ -39,36 +39,36 @@ impl FrameQueue {
 
     /// Takes the first block.
     #[inline(always)]
-    pub(crate) fn pop_front(&mut self, memmap: &Memmap) -> Option<FreeBlock> {
+    pub(crate) fn pop_front(&mut self, links: FrameLinks) -> Option<FreeBlock> {
         let head = self.head?;
         if self.tail == Some(head) {
             *self = Self::EMPTY;
         } else {
-            self.head = FrameIdx::from_link(memmap.frame(head).link(Link::Next));
+            self.head = FrameIdx::from_link(links.frame(head).link(Link::Next));
         }
         Some(FreeBlock::new(head))
     }
 
     /// Takes the last block.
     #[inline]
-    pub(crate) fn pop_back(&mut self, memmap: &Memmap) -> Option<FreeBlock> {
+    pub(crate) fn pop_back(&mut self, links: FrameLinks) -> Option<FreeBlock> {
         let tail = self.tail?;
         if self.head == Some(tail) {
             *self = Self::EMPTY;
         } else {
-            self.tail = FrameIdx::from_link(memmap.frame(tail).link(Link::Prev));
+            self.tail = FrameIdx::from_link(links.frame(tail).link(Link::Prev));
         }
         Some(FreeBlock::new(tail))
     }
 
     /// Puts a block before all others.
     #[inline(always)]
-    pub(crate) fn push_front(&mut self, memmap: &Memmap, block: FreeBlock) {
+    pub(crate) fn push_front(&mut self, links: FrameLinks, block: FreeBlock) {
         let index = block.into_index();
         match self.head {
             Some(head) => {
-                memmap.frame(index).set_link(Link::Next, head.get());
-                memmap.frame(head).set_link(Link::Prev, index.get());
+                links.frame(index).set_link(Link::Next, head.get());
+                links.frame(head).set_link(Link::Prev, index.get());
             }
             None => self.tail = Some(index),
         }
@@ -77,12 +77,12 @@ impl FrameQueue {
 
     /// Puts a block after all others.
     #[inline]
-    pub(crate) fn push_back(&mut self, memmap: &Memmap, block: FreeBlock) {
+    pub(crate) fn push_back(&mut self, links: FrameLinks, block: FreeBlock) {
         let index = block.into_index();
         match self.tail {
             Some(tail) => {
-                memmap.frame(index).set_link(Link::Prev, tail.get());
-                memmap.frame(tail).set_link(Link::Next, index.get());
+                links.frame(index).set_link(Link::Prev, tail.get());
+                links.frame(tail).set_link(Link::Next, index.get());
             }
             None => self.head = Some(index),
         }
@@ -90,11 +90,11 @@ impl FrameQueue {
     }
 
     /// The blocks, from the first.
-    pub(crate) fn iter(&self, memmap: &Memmap) -> impl Iterator<Item = FrameIdx> {
+    pub(crate) fn iter(&self, links: FrameLinks) -> impl Iterator<Item = FrameIdx> {
         let tail = self.tail;
         core::iter::successors(self.head, move |index| match tail == Some(*index) {
             true => None,
-            false => FrameIdx::from_link(memmap.frame(*index).link(Link::Next)),
+            false => FrameIdx::from_link(links.frame(*index).link(Link::Next)),
         })
     }
 }

@@ -3,11 +3,13 @@
 //! All unsafe code of the tables is here: an [`Arena`] hands out pieces of one stretch of memory,
 //! a [`Table`] is a piece filled with values.
 
+use super::block::BlockName;
 use super::directory::Directory;
 use super::frame::{Frame, FrameKind, FrameState, Link};
 use super::index::FrameIdx;
 use super::links::FrameLinks;
 use super::pageblock::Pageblock;
+use super::plan::MemmapPlan;
 use super::section::{SECTION_FRAMES, SECTION_SHIFT, Section, SectionCount};
 use crate::zone_id::ZoneId;
 use crate::{MigrateType, Order, Pages, Pfn, PfnRange};
@@ -104,6 +106,62 @@ impl<T> Table<T> {
     }
 }
 
+/// A value of a table, where the table itself is out of reach.
+///
+/// # Invariants
+///
+/// `place` points to a value of a table of which there is no mutable borrow any more, and which lives
+/// as long as this is used.
+pub(crate) struct Fixed<T> {
+    place: NonNull<T>,
+}
+
+impl<T> From<&'static T> for Fixed<T> {
+    fn from(value: &'static T) -> Self {
+        // INVARIANT: it is borrowed for ever.
+        Self { place: NonNull::from(value) }
+    }
+}
+
+impl<T> Fixed<T> {
+    /// # Safety
+    ///
+    /// The table that `value` is in will not be borrowed mutably any more, and this is used only as
+    /// long as the table's memory is.
+    pub(crate) unsafe fn new(value: &T) -> Self {
+        Self { place: NonNull::from(value) }
+    }
+}
+
+impl<T> Clone for Fixed<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Fixed<T> {}
+
+impl<T> core::ops::Deref for Fixed<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: by the invariant of `Fixed`.
+        unsafe { self.place.as_ref() }
+    }
+}
+
+// SAFETY: by the invariant of `Fixed` it is a shared reference, and may go where one may.
+unsafe impl<T: Sync> Send for Fixed<T> {}
+// SAFETY: by the invariant of `Fixed`, likewise.
+unsafe impl<T: Sync> Sync for Fixed<T> {}
+
+impl<T> fmt::Debug for Fixed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fixed")
+    }
+}
+
 impl<T> fmt::Debug for Table<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Table of {}", self.len)
@@ -131,53 +189,6 @@ pub(crate) struct Memmap {
 /// A link word as the frame that it names; `Err` with the word if it names none.
 pub(crate) type LinkWord = Result<Option<FrameIdx>, u32>;
 
-/// The dimensions of a memmap.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MemmapPlan {
-    sections: usize,
-    directory: Directory,
-}
-
-impl MemmapPlan {
-    /// The most frames, those of partly present sections counted whole.
-    pub(crate) const MAX_FRAMES: u64 = (1 << u32::BITS) - 2 * SECTION_FRAMES;
-
-    /// The memmap for these present ranges, ascending and disjoint. `None` if they have more frames
-    /// than 32-bit indices can name.
-    #[inline(never)]
-    pub(crate) fn new(ranges: impl Iterator<Item = PfnRange> + Clone) -> Option<Self> {
-        let mut count = SectionCount::default();
-        let mut end = Pfn::new(0);
-        for range in ranges.clone() {
-            count.add(range);
-            end = end.max(range.end);
-        }
-        if count.sections > Self::MAX_FRAMES >> SECTION_SHIFT
-            || end.get() >> SECTION_SHIFT >= 1 << 31
-        {
-            return None;
-        }
-        let directory = Directory::plan(end, count.sections, ranges);
-        Some(Self { sections: usize::try_from(count.sections).ok()?, directory })
-    }
-
-    /// Frames that get a descriptor.
-    pub(crate) fn nr_frames(&self) -> u64 {
-        self.sections as u64 * SECTION_FRAMES
-    }
-
-    /// The bytes that the tables take, from an aligned start.
-    pub(crate) fn bytes(&self) -> Option<usize> {
-        let frames = usize::try_from(self.nr_frames()).ok()?;
-        let root = usize::try_from(self.directory.root_len()).ok()?;
-        let leaves = usize::try_from(self.directory.leaves_len()).ok()?;
-        Arena::bytes_for::<Frame>(frames)?
-            .checked_add(Arena::bytes_for::<Section>(self.sections + 1)?)?
-            .checked_add(Arena::bytes_for::<AtomicU32>(root)?)?
-            .checked_add(Arena::bytes_for::<AtomicU32>(leaves)?)
-    }
-}
-
 impl Memmap {
     /// Cuts the tables and maps the sections of `ranges`, the same as in the plan. The caller then
     /// describes every section before its frames are looked at.
@@ -196,7 +207,7 @@ impl Memmap {
             if i > 0 && current.is_empty() {
                 current = numbers.find(|range| !range.is_empty()).unwrap_or_default();
             }
-            Section::new(if i > 0 { current.next().unwrap_or(0) } else { 0 })
+            Section::new(i, if i > 0 { current.next().unwrap_or(0) } else { 0 })
         })?;
         let zero = |_| AtomicU32::new(0);
         let root = arena.table(len(plan.directory.root_len())?, zero)?;
@@ -210,8 +221,8 @@ impl Memmap {
 
     fn fill_directory(&self) {
         let mut stretches = 0;
-        for (number, section) in (1..).zip(&self.sections.as_slice()[1..]) {
-            let place = section.start().get() >> SECTION_SHIFT;
+        for first in self.first_frames() {
+            let (number, place) = (first.section(), self.pfn_of(first).get() >> SECTION_SHIFT);
             let root = self.entry(&self.root, self.directory.root_index(place));
             let Some(root) = root else { continue };
             if root.load(Ordering::Relaxed) == 0 {
@@ -265,22 +276,20 @@ impl Memmap {
     #[inline]
     pub(crate) fn section(&self, index: FrameIdx) -> &Section {
         let number = index.section() as usize;
-        debug_assert!(number < self.sections.len);
+        debug_assert!(number < self.sections.as_slice().len());
         // SAFETY: a `FrameIdx` has the number of a mapped section (I1), and the table has an entry
         // for each.
-        let place = unsafe { self.sections.start.add(number) };
-        // SAFETY: by the invariant of `Table`.
-        unsafe { place.as_ref() }
+        unsafe { self.sections.as_slice().get_unchecked(number) }
     }
 
     #[inline]
     pub(crate) fn pfn_of(&self, index: FrameIdx) -> Pfn {
-        self.section(index).start() + u64::from(index.offset())
+        self.section(index).pfn_of(index)
     }
 
     #[inline]
     pub(crate) fn pageblock(&self, index: FrameIdx) -> &Pageblock {
-        self.section(index).pageblock(index.offset())
+        self.section(index).pageblock(index)
     }
 
     /// What a frame is, also in a pristine section.
@@ -354,25 +363,22 @@ impl Memmap {
     /// Whether an index of unknown origin is one of this memmap.
     #[inline]
     pub(crate) fn is_mapped(&self, index: FrameIdx) -> bool {
-        index.section() != 0 && (index.section() as usize) < self.sections.len
+        index.section() != 0 && (index.section() as usize) < self.sections.as_slice().len()
     }
 
     /// The token of the allocated block of that order at `index`; the caller owns a reference to it.
     #[inline]
     pub(crate) fn token(&self, index: FrameIdx, order: Order) -> Pages {
-        Pages::new(self.pfn_of(index), self.frame(index), order)
+        Pages::new(self.section(index).pfn_of_allocated(index), self.frame(index), order)
     }
 
-    /// The first frame of a token's block, `None` if the token is of another allocator.
+    /// Where a token's block is, `None` if the token is of another allocator.
     #[inline]
-    pub(crate) fn index_of_token(&self, pages: &Pages) -> Option<FrameIdx> {
-        let bytes = pages.frame_address().wrapping_sub(self.links.base_address());
-        let word = bytes / size_of::<Frame>();
-        if word.wrapping_sub(1 << SECTION_SHIFT) >= self.nr_frames {
-            return None;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "the memmap has below 2^32 frames")]
-        Some(FrameIdx::of_section(word as u32))
+    pub(crate) fn find(&self, name: BlockName) -> Option<Place<'_>> {
+        let word = self.links.word_at(name.frame_address());
+        // INVARIANT: `word` is the index of a frame of a mapped section.
+        (word.wrapping_sub(1 << SECTION_SHIFT) < self.nr_frames)
+            .then_some(Place { name, memmap: self })
     }
 
     /// The zone of a frame of a block or reserve.
@@ -382,7 +388,49 @@ impl Memmap {
 
     /// The first frames of all mapped sections, ascending by frame number.
     pub(crate) fn first_frames(&self) -> impl Iterator<Item = FrameIdx> {
-        (1..).take(self.sections.len - 1).filter_map(|number| FrameIdx::new(number, 0))
+        (1..).take(self.sections.as_slice().len() - 1).filter_map(|number| FrameIdx::new(number, 0))
+    }
+}
+
+/// The place of a token's block in the memmap of its allocator.
+///
+/// # Invariants
+///
+/// The token names the descriptor of a frame of the memmap.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    name: BlockName,
+    memmap: &'a Memmap,
+}
+
+impl<'a> Place<'a> {
+    #[inline]
+    fn word(self) -> usize {
+        self.memmap.links.word_at(self.name.frame_address())
+    }
+
+    /// The first frame.
+    #[inline]
+    pub(crate) fn index(self) -> FrameIdx {
+        #[expect(clippy::cast_possible_truncation, reason = "the memmap has below 2^32 frames")]
+        FrameIdx::of_section(self.word() as u32)
+    }
+
+    /// Its descriptor.
+    #[inline]
+    pub(crate) fn frame(self) -> &'a Frame {
+        let place = self.memmap.links.pointer_to(self.name.frame_address());
+        // SAFETY: by the invariant there is a descriptor at the address, of the table that `links`
+        // points to, and by the invariant of `Frame` it may be shared.
+        unsafe { &*place }
+    }
+
+    /// The section.
+    #[inline]
+    pub(crate) fn section(self) -> &'a Section {
+        // SAFETY: by the invariant the word is a frame's index (I1), and the table has an entry for
+        // each mapped section.
+        unsafe { self.memmap.sections.as_slice().get_unchecked(self.word() >> SECTION_SHIFT) }
     }
 }
 

@@ -51,7 +51,7 @@ impl ZoneMut<'_> {
     #[inline]
     pub(crate) fn set_allocated(&mut self, block: FreeBlock, order: Order) -> FrameIdx {
         let index = block.into_index();
-        self.memmap.frame(index).hand_out(order, self.shared.id);
+        self.memmap.frame(index).hand_out(FrameState::allocated(order, self.shared.id));
         index
     }
 

@@ -21,9 +21,9 @@ pub(crate) fn find_allocated(
 #[inline]
 pub(crate) fn find_token(memmap: &Memmap, pages: &Pages) -> Result<FrameIdx, FreeError> {
     let pfn = pages.pfn();
-    let index = memmap.index_of_token(pages).ok_or(FreeError::Foreign(pfn))?;
-    let described = memmap.section(index).describes(index.offset(), pfn);
-    if !described || !memmap.frame(index).state().is_block_of(pages) {
+    let place = memmap.find(pages.name()).ok_or(FreeError::Foreign(pfn))?;
+    let index = place.index();
+    if !place.section().describes(index, pfn) || !place.frame().state().is_block_of(pages.name()) {
         return Err(no_such_block(memmap, index, pfn));
     }
     Ok(index)

@@ -32,5 +32,5 @@ pub(crate) use locked::Zone;
 pub(crate) use populate::{Describer, Giving};
 pub(crate) use rmqueue::{HighAtomicUse, Taken};
 pub use shared::ReclaimActive;
-pub(crate) use shared::{ZoneMut, ZoneShared};
+pub(crate) use shared::{Ample, ZoneMut, ZoneShared};
 pub(crate) use split::split_allocated;

@@ -39,17 +39,41 @@ pub(crate) struct ZoneShared {
     boosted: AtomicBool,
     /// With more free frames than this there is enough for every request that has per-CPU lists.
     ample_above: Counter,
-    ample: Line<AtomicBool>,
+    pub(crate) ample: Ample,
     ungrouped: AtomicBool,
     reclaim_active: AtomicBool,
     pub(crate) events: ZoneEvents,
 }
 
-/// A value with a pair of cache lines to itself: who reads it seldom waits for those who write to its
-/// neighbours.
+/// Whether nothing has to be weighed for a request that has per-CPU lists: the zone keeps its low
+/// watermark, boost and all reserves whatever the request's flags are, it has a free block of
+/// any such order, and kswapd need not be told of a boost. No says nothing.
+///
+/// Kept up to date by those who hold the zone's lock: a request then looks at one word, which has a pair
+/// of cache lines to itself, as it is seldom written.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Line<T>(T);
+pub(crate) struct Ample(AtomicBool);
+
+impl Ample {
+    /// It is not known to be.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Written only when it changes: other CPUs have the line too.
+    #[inline]
+    fn set(&self, ample: bool) {
+        if ample != self.get() {
+            self.0.store(ample, Ordering::Relaxed);
+        }
+    }
+}
 
 /// What happened in a zone, counted under its lock.
 #[derive(Debug, Default)]
@@ -98,7 +122,7 @@ impl ZoneShared {
             boost_factor: AtomicUsize::new(0),
             boosted: AtomicBool::new(false),
             ample_above: Counter::new(usize::MAX),
-            ample: Line(AtomicBool::new(false)),
+            ample: Ample::new(),
             ungrouped: AtomicBool::new(false),
             reclaim_active: AtomicBool::new(false),
             events: ZoneEvents::default(),
@@ -200,27 +224,13 @@ impl ZoneShared {
         self.limits_changed();
     }
 
-    /// Whether nothing has to be weighed for a request that has per-CPU lists: the zone keeps its low
-    /// watermark, boost and all reserves whatever the request's flags are, it has a free block of
-    /// any such order, and kswapd need not be told of a boost. No says nothing.
-    ///
-    /// Kept up to date by those who hold the lock: a request then looks at one word.
-    #[inline]
-    pub(crate) fn is_ample(&self) -> bool {
-        self.ample.0.load(Ordering::Relaxed)
-    }
-
     /// Looks again whether the zone is ample, before its lock is given back.
     #[inline]
     pub(crate) fn weigh(&self) {
         let kinds = [MigrateType::Unmovable, MigrateType::Movable, MigrateType::Reclaimable];
         let orders = kinds.iter().fold(0, |orders, kind| orders | self.nonempty_orders(*kind));
         let block = orders >> PAGEBLOCK_ORDER.get() != 0;
-        let ample = block && self.nr_free.get() > self.ample_above.get();
-        // Written only when it changes: other CPUs have the line too.
-        if ample != self.is_ample() {
-            self.ample.0.store(ample, Ordering::Relaxed);
-        }
+        self.ample.set(block && self.nr_free.get() > self.ample_above.get());
     }
 
     /// Watermarks, boost or reserves are others now: so is what [`weigh`](Self::weigh) weighs.

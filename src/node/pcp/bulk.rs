@@ -16,12 +16,12 @@ impl Pcp {
         log: &mut ExtfragLog,
     ) {
         let order = index.order();
-        let (list, memmap) = (lists.list_mut(index), zone.memmap);
+        let (list, links) = (lists.list_mut(index), zone.memmap.links());
         let most = self.nr_to_take(order);
         let blocks = zone.rmqueue_bulk(order, most, migratetype, (flags, log), |block| {
-            list.push_back(memmap, block);
+            list.push_back(links, block);
         });
-        self.add_count(blocks << order.get());
+        self.add_supplied(blocks << order.get());
     }
 
     /// Blocks of a batch: fewer of larger ones, at least two. Zones so small that their batch is a
@@ -73,7 +73,7 @@ impl Pcp {
         let mut left = frames.min(self.count());
         let (mut index, mut empty) = (first, 0);
         while left > 0 && empty < NR_PCP_LISTS {
-            let Some(block) = lists.list_mut(index).pop_back(zone.memmap) else {
+            let Some(block) = lists.list_mut(index).pop_back(zone.memmap.links()) else {
                 (index, empty) = (index.next(), empty + 1);
                 continue;
             };
@@ -81,13 +81,13 @@ impl Pcp {
             let mut run = zone.begin_run(block, index.order());
             while run.frames() < left
                 && let Some(next) = lists.list(index).tail().filter(|i| zone.may_extend(&run, *i))
-                && let Some(block) = lists.list_mut(index).pop_back(zone.memmap)
+                && let Some(block) = lists.list_mut(index).pop_back(zone.memmap.links())
             {
                 debug_assert_eq!(block.index(), next);
                 zone.extend_run(&mut run, block);
             }
             left = left.saturating_sub(run.frames());
-            self.sub_count(run.frames());
+            self.add_returned(run.frames());
             zone.free_run(&run);
         }
     }

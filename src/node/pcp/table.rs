@@ -2,8 +2,8 @@
 
 use super::limits::{PcpLimits, zone_batchsize, zone_highsize};
 use super::{Pcp, PcpOrders};
-use crate::memmap::{Arena, ArenaFull, Table};
-use crate::zone::ZoneShared;
+use crate::memmap::{Arena, ArenaFull, Fixed, Table};
+use crate::zone::{Ample, ZoneShared};
 use crate::zone_id::ZoneId;
 use crate::{CpuId, Order};
 
@@ -23,18 +23,19 @@ impl Pcps {
         Arena::bytes_for::<Pcp>(rows(cpus, orders).checked_mul(nodes * ZoneId::PER_NODE)?)
     }
 
-    /// Empty lists for so many CPUs and nodes.
+    /// Empty lists for so many CPUs, of zones whose number and mark `zone` gives by their place in the
+    /// machine's table, which has so many.
     #[inline(never)]
     pub(crate) fn build(
         arena: &mut Arena,
         cpus: usize,
-        nodes: usize,
+        (row, zone): (usize, impl Fn(usize) -> (ZoneId, Fixed<Ample>)),
         orders: PcpOrders,
     ) -> Result<Self, ArenaFull> {
-        let row = nodes * ZoneId::PER_NODE;
         let table = arena.table(rows(cpus, orders) * row, |i| {
             let owner = u32::try_from(i / row.max(1)).unwrap_or(u32::MAX);
-            Pcp::new(CpuId::new(owner))
+            let (zone, ample) = zone(i % row.max(1));
+            Pcp::new(CpuId::new(owner), zone, ample)
         })?;
         Ok(Self { table, row, orders: orders.mask() })
     }
