@@ -7,6 +7,7 @@
 //! cost nothing, and as sections are aligned, buddy arithmetic works on the index itself.
 
 mod block;
+mod describe;
 mod directory;
 mod frame;
 mod index;

@@ -5,7 +5,7 @@
 
 use super::block::BlockName;
 use super::directory::Directory;
-use super::frame::{Frame, FrameKind, FrameState, Link};
+use super::frame::{Frame, Link};
 use super::index::FrameIdx;
 use super::links::FrameLinks;
 use super::pageblock::Pageblock;
@@ -14,7 +14,9 @@ use super::section::{SECTION_FRAMES, SECTION_SHIFT, Section, SectionCount};
 use crate::zone_id::ZoneId;
 use crate::{MigrateType, Order, Pages, Pfn, PfnRange};
 use core::fmt;
+use core::iter;
 use core::marker::PhantomData;
+use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -196,43 +198,52 @@ impl Memmap {
     pub(crate) fn build(
         arena: &mut Arena,
         plan: &MemmapPlan,
-        ranges: impl Iterator<Item = PfnRange>,
+        ranges: impl Iterator<Item = PfnRange> + Clone,
     ) -> Result<Self, ArenaFull> {
         let len = |entries: u64| usize::try_from(entries).map_err(|_| ArenaFull(usize::MAX));
         let frames = arena.cut::<Frame>(len(plan.nr_frames())?)?;
         let links = FrameLinks::new(frames.as_ptr().wrapping_sub(1 << SECTION_SHIFT));
-        let mut numbers = ranges.scan(SectionCount::default(), |seen, range| Some(seen.add(range)));
-        let mut current = 0..0;
-        let sections = arena.table(plan.sections + 1, |i| {
-            if i > 0 && current.is_empty() {
-                current = numbers.find(|range| !range.is_empty()).unwrap_or_default();
-            }
-            Section::new(i, if i > 0 { current.next().unwrap_or(0) } else { 0 })
-        })?;
+        let runs = ranges.scan(SectionCount::default(), |seen, range| Some(seen.add(range)));
+        // Section 0 there is not.
+        let mut places = iter::once(0).chain(runs.clone().flatten());
+        let sections = arena
+            .table(plan.sections + 1, |number| Section::new(number, places.next().unwrap_or(0)))?;
         let zero = |_| AtomicU32::new(0);
         let root = arena.table(len(plan.directory.root_len())?, zero)?;
         let leaves = arena.table(len(plan.directory.leaves_len())?, zero)?;
         let nr_frames = len(plan.nr_frames())?;
         let directory = plan.directory;
         let memmap = Self { links, nr_frames, sections, root, leaves, directory };
-        memmap.fill_directory();
+        memmap.fill_directory(runs);
         Ok(memmap)
     }
 
-    fn fill_directory(&self) {
-        let mut stretches = 0;
-        for first in self.first_frames() {
-            let (number, place) = (first.section(), self.pfn_of(first).get() >> SECTION_SHIFT);
-            let root = self.entry(&self.root, self.directory.root_index(place));
-            let Some(root) = root else { continue };
-            if root.load(Ordering::Relaxed) == 0 {
-                stretches += 1;
-                root.store(stretches, Ordering::Relaxed);
-            }
-            if let Some(leaf) = self.leaf(root.load(Ordering::Relaxed), place) {
-                leaf.store(number, Ordering::Relaxed);
+    /// Enters the mapped sections, whose places in the address space `runs` gives, ascending.
+    fn fill_directory(&self, runs: impl Iterator<Item = Range<u64>>) {
+        let (mut stretches, mut number) = (0, 1);
+        for run in runs {
+            for part in self.directory.by_stretch(run) {
+                let root = self.entry(&self.root, self.directory.root_index(part.start));
+                let Some(root) = root else { continue };
+                if root.load(Ordering::Relaxed) == 0 {
+                    stretches += 1;
+                    root.store(stretches, Ordering::Relaxed);
+                }
+                for leaf in self.leaves_of(root.load(Ordering::Relaxed), part) {
+                    leaf.store(number, Ordering::Relaxed);
+                    number += 1;
+                }
             }
         }
+    }
+
+    /// The lower level's entries for places of one stretch.
+    fn leaves_of(&self, stretch: u32, places: Range<u64>) -> &[AtomicU32] {
+        let first = u64::from(stretch.saturating_sub(1)) * self.directory.leaf_len();
+        let first = first + self.directory.leaf_offset(places.start);
+        let index = |entry: u64| usize::try_from(entry).unwrap_or(usize::MAX);
+        let entries = index(first)..index(first + (places.end - places.start));
+        self.leaves.as_slice().get(entries).unwrap_or_default()
     }
 
     #[inline]
@@ -292,62 +303,6 @@ impl Memmap {
         self.section(index).pageblock(index)
     }
 
-    /// What a frame is, also in a pristine section.
-    pub(crate) fn state(&self, index: FrameIdx) -> FrameState {
-        if index.offset() == 0 || !self.section(index).is_pristine() {
-            return self.frame(index).state();
-        }
-        inner_state(self.frame(index.align_down(Order::MAX)).state())
-    }
-
-    /// Writes the descriptors of a pristine section, so that its first block can be split. The
-    /// caller holds the lock of the section's zone.
-    #[inline]
-    pub(crate) fn open_section(&self, index: FrameIdx) {
-        if self.section(index).is_pristine() {
-            self.write_section(index.align_down(Order::MAX));
-        }
-    }
-
-    #[cold]
-    fn write_section(&self, first: FrameIdx) {
-        let inner = inner_state(self.frame(first).state());
-        for index in self.frames_after(first) {
-            self.frame(index).reset(inner);
-        }
-        self.section(first).set_described();
-    }
-
-    /// The section's other frames.
-    fn frames_after(&self, first: FrameIdx) -> impl Iterator<Item = FrameIdx> {
-        core::iter::successors(first.forward(1), |index| index.forward(1))
-    }
-
-    /// Describes a whole section, fresh from boot, by its first frame alone. Its pageblocks are
-    /// MOVABLE.
-    #[inline]
-    pub(crate) fn describe_reserved(&self, first: FrameIdx, zone: ZoneId) {
-        self.frame(first).reset(FrameState::reserved(zone));
-        self.section(first).describe_pristine(zone, MigrateType::Movable);
-    }
-
-    /// As [`describe_reserved`](Self::describe_reserved), for a section that is about to be freed as
-    /// one block: putting it on its list writes the words that are left.
-    #[inline]
-    pub(crate) fn describe_free(&self, first: FrameIdx, zone: ZoneId) {
-        self.frame(first).count.init(0);
-        self.section(first).describe_pristine(zone, MigrateType::Movable);
-    }
-
-    /// Describes every frame of a section as absent.
-    pub(crate) fn describe_absent(&self, first: FrameIdx) {
-        self.frame(first).reset(FrameState::ABSENT);
-        for index in self.frames_after(first) {
-            self.frame(index).reset(FrameState::ABSENT);
-        }
-        self.section(first).set_described();
-    }
-
     /// The frames that the two link words name, checked: `Err` with the word for one that names no
     /// mapped frame.
     pub(crate) fn links_of(&self, index: FrameIdx) -> (LinkWord, LinkWord) {
@@ -386,9 +341,25 @@ impl Memmap {
         self.pageblock(index).zone().unwrap_or_else(|| self.state(index).zone())
     }
 
+    /// One past the number of the last mapped section.
+    fn sections_end(&self) -> u32 {
+        u32::try_from(self.sections.as_slice().len()).unwrap_or(0)
+    }
+
+    /// The first frames of the sections of a range of whole, present ones. These are numbered one after
+    /// the other.
+    pub(crate) fn whole_sections(&self, range: PfnRange) -> impl Iterator<Item = FrameIdx> {
+        let first = self.index_of(range.start).map_or(u32::MAX, FrameIdx::section);
+        let count = u32::try_from(range.len() / SECTION_FRAMES).unwrap_or(u32::MAX);
+        let end = first.saturating_add(count).min(self.sections_end());
+        // INVARIANT: mapped sections are numbered from 1 to that end.
+        (first..end).map(|number| FrameIdx::of_section(number << SECTION_SHIFT))
+    }
+
     /// The first frames of all mapped sections, ascending by frame number.
     pub(crate) fn first_frames(&self) -> impl Iterator<Item = FrameIdx> {
-        (1..).take(self.sections.as_slice().len() - 1).filter_map(|number| FrameIdx::new(number, 0))
+        // INVARIANT: mapped sections are numbered from 1 to that end.
+        (1..self.sections_end()).map(|number| FrameIdx::of_section(number << SECTION_SHIFT))
     }
 }
 
@@ -446,7 +417,7 @@ impl<'m> LentMemmap<'m> {
     pub(crate) fn build(
         memory: &'m mut [u8],
         plan: &MemmapPlan,
-        ranges: impl Iterator<Item = PfnRange>,
+        ranges: impl Iterator<Item = PfnRange> + Clone,
     ) -> Result<Self, ArenaFull> {
         let bytes = memory.len();
         let start = NonNull::from(memory).cast();
@@ -463,16 +434,5 @@ impl core::ops::Deref for LentMemmap<'_> {
 
     fn deref(&self) -> &Memmap {
         &self.memmap
-    }
-}
-
-/// What the other frames of a section are whose first is `first`.
-fn inner_state(first: FrameState) -> FrameState {
-    match first.kind() {
-        FrameKind::Reserved => first,
-        FrameKind::Absent => FrameState::ABSENT,
-        FrameKind::Tail | FrameKind::Free | FrameKind::Allocated | FrameKind::Cached => {
-            FrameState::tail(first.zone())
-        }
     }
 }

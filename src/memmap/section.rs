@@ -34,8 +34,9 @@ impl Section {
     /// sections are numbered from 1, in the order of their places. Its pageblocks are of no zone yet.
     pub(super) fn new(section: usize, place: u64) -> Self {
         let left_out = (place + 1).saturating_sub(section as u64);
+        #[expect(clippy::cast_possible_truncation, reason = "a place has below 31 bits")]
         Self {
-            described: Latch::open(u32::try_from(left_out).unwrap_or(u32::MAX)),
+            described: Latch::open(left_out as u32),
             pageblocks: [Pageblock::new(), Pageblock::new()],
         }
     }

@@ -76,13 +76,6 @@ impl ZoneMut<'_> {
         self.add(FreeBlock::new(index), order, migratetype, end);
     }
 
-    /// As [`free_one_page`](Self::free_one_page), to the tail, for a block that has no buddy.
-    #[inline]
-    pub(super) fn free_largest(&mut self, block: FreeBlock, migratetype: MigrateType) {
-        self.shared.add_free(migratetype, Order::MAX.nr_pages());
-        self.add(block, Order::MAX, migratetype, ListEnd::Tail);
-    }
-
     /// Frees an allocated block to the lists of its pageblock's present type. A block over two
     /// pageblocks, one of them isolated or CMA, comes back in two, so that each half is counted as
     /// what it is. (Linux goes by the first.)

@@ -119,6 +119,28 @@ impl<'z> ZoneMut<'z> {
         self.shared.list_filled(order, migratetype);
     }
 
+    /// Puts blocks at the tail of the list of that order and type, one after the other. The counts of
+    /// free frames are the caller's.
+    pub(super) fn add_all(
+        &mut self,
+        blocks: impl Iterator<Item = FreeBlock>,
+        order: Order,
+        migratetype: MigrateType,
+    ) {
+        let state = FrameState::free(order, migratetype, self.shared.id);
+        let area = &mut self.areas.areas[order.index()];
+        let list = &mut area.free_list[migratetype.index()];
+        for block in blocks {
+            // INVARIANT: the word and the list are changed together (I2, I7).
+            self.memmap.frame(block.index()).set_state(state);
+            list.push_back(block);
+            area.nr_free += 1;
+        }
+        if !list.is_empty() {
+            self.shared.list_filled(order, migratetype);
+        }
+    }
+
     /// Takes the first block of a list.
     #[inline]
     pub(super) fn pop(&mut self, order: Order, migratetype: MigrateType) -> Option<FreeBlock> {
