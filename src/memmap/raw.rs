@@ -12,7 +12,7 @@ use super::pageblock::Pageblock;
 use super::plan::MemmapPlan;
 use super::section::{SECTION_FRAMES, SECTION_SHIFT, Section, SectionCount};
 use crate::zone_id::ZoneId;
-use crate::{MigrateType, Order, Pages, Pfn, PfnRange};
+use crate::{Order, Pages, Pfn, PfnRange};
 use core::fmt;
 use core::iter;
 use core::marker::PhantomData;
