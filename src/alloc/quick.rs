@@ -63,7 +63,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if !pcp.is_ample() {
             return None;
         }
-        let list = list(route.kind);
+        let list = list(route.migratetype as u32);
         let mut lists = pcp.lists.own(&here)?;
         let index = pcp.pop(&mut lists, (list, order), links)?.into_index();
         pcp.halve_free_factor();
@@ -118,7 +118,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         list: impl Fn(u32) -> PcpIndex,
     ) -> Option<()> {
         let machine = self.machine()?;
-        let place = machine.memmap.find(name)?;
+        let (links, place) = (machine.memmap.links(), machine.memmap.find(name)?);
         let (index, frame, section) = (place.index(), place.frame(), place.section());
         let state = frame.state();
         let whole = section.describes(index, name.pfn())
@@ -137,8 +137,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             return None;
         }
         frame.set_state(state.to_cached(kind));
-        let block = (machine.memmap.links(), FreeBlock::new(index));
-        pcp.push(&mut lists, (list(kind), count), block);
+        pcp.push(&mut lists, (list(kind), count), (links, FreeBlock::new(index)));
         Some(())
     }
 }

@@ -126,9 +126,10 @@ pub enum Movability {
 /// | 0..3 | the [`FrameKind`]; numbers of no kind count as `Absent` |
 /// | 3..7 | `Free`, `Allocated`, `Cached`: the block's order |
 /// | 7..10 | `Free`: the migratetype of the list that it is on; `Cached`: of that to which it will go |
-/// | 10 | `Allocated`: the block can be moved (Linux: it is on the LRU) |
-/// | 11 | `Allocated`: it came from the reserves of last resort |
+/// | 10..16 | 0 |
 /// | 16..25 | the zone; of an absent frame, anything |
+/// | 28 | `Allocated`: the block can be moved (Linux: it is on the LRU) |
+/// | 29 | `Allocated`: it came from the reserves of last resort |
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct FrameState(u32);
@@ -138,12 +139,12 @@ const ORDER_SHIFT: u32 = 3;
 const ORDER_MASK: u32 = 15 << ORDER_SHIFT;
 const TYPE_SHIFT: u32 = 7;
 const TYPE_MASK: u32 = 7 << TYPE_SHIFT;
-const MOVABLE: u32 = 1 << 10;
-const PFMEMALLOC: u32 = 1 << 11;
+const MOVABLE: u32 = 1 << 28;
+const PFMEMALLOC: u32 = 1 << 29;
 const ZONE_SHIFT: u32 = 16;
 const ZONE_MASK: u32 = ((1 << ZoneId::BITS) - 1) << ZONE_SHIFT;
 
-static_assertions::const_assert!(ZONE_SHIFT + ZoneId::BITS <= u32::BITS);
+static_assertions::const_assert!(MOVABLE > ZONE_MASK && PFMEMALLOC > ZONE_MASK);
 
 impl FrameState {
     pub(crate) const ABSENT: Self = Self(FrameKind::Absent as u32);
@@ -194,23 +195,27 @@ impl FrameState {
     /// Whether it heads an allocated block of that order, whatever its marks and its zone.
     #[inline]
     pub(crate) fn is_allocated(self, order: Order) -> bool {
-        let expected = FrameKind::Allocated as u32 | order.get() << ORDER_SHIFT;
-        self.0 & (KIND_MASK | ORDER_MASK) == expected
+        self.is_allocated_of(order.get())
     }
 
     /// Whether it heads the allocated block of a token.
     #[inline]
     pub(crate) fn is_block_of(self, name: BlockName) -> bool {
-        let expected = FrameKind::Allocated as u32 | name.order_bits() << ORDER_SHIFT;
-        self.0 & (KIND_MASK | ORDER_MASK) == expected
+        self.is_allocated_of(name.order_bits())
     }
 
-    /// The state of the same block when it goes from its last holder to a per-CPU list, of a pageblock
+    #[inline]
+    fn is_allocated_of(self, order: u32) -> bool {
+        // All that the lower half says of an allocated block is its kind and order.
+        self.0 & 0xffff == FrameKind::Allocated as u32 | order << ORDER_SHIFT
+    }
+
+    /// The state of the same allocated block when it goes from its last holder to a per-CPU list, of a pageblock
     /// whose migratetype has that number.
     #[inline]
     pub(crate) fn to_cached(self, kind: u32) -> Self {
         let kept = self.0 & (ORDER_MASK | ZONE_MASK);
-        Self(kept | FrameKind::Cached as u32 | kind << TYPE_SHIFT)
+        Self(kept + (FrameKind::Cached as u32 + (kind << TYPE_SHIFT)))
     }
 
     #[inline]

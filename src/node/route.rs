@@ -17,24 +17,24 @@ const NR_ROUTES: usize = ROUTED as usize + 1;
 static_assertions::const_assert!(NR_ROUTES.is_power_of_two());
 
 /// Where requests find their block at hand: the running CPU's lists of the zone that they prefer, and
-/// the number of the migratetype, one of the first three, that chooses one of the lists.
+/// the migratetype, one of the first three, that chooses one of the lists.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
     /// `None`: the flags are illegal, or no zone serves them, or there are no lists.
     pub(crate) pcp: Option<Fixed<Pcp>>,
-    pub(crate) kind: u32,
+    pub(crate) migratetype: MigrateType,
 }
 
 impl Route {
     /// Nowhere.
-    pub(crate) const NONE: Self = Self { pcp: None, kind: 0 };
+    pub(crate) const NONE: Self = Self { pcp: None, migratetype: MigrateType::Unmovable };
 
     /// To these lists, for one of the types that requests have.
     pub(crate) fn new(pcp: Fixed<Pcp>, migratetype: MigrateType) -> Self {
         if migratetype.index() >= MIGRATE_PCPTYPES {
             return Self::NONE;
         }
-        Self { pcp: Some(pcp), kind: migratetype as u32 }
+        Self { pcp: Some(pcp), migratetype }
     }
 }
 
