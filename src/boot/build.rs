@@ -94,7 +94,7 @@ fn assemble(
     let full = |ArenaFull(needed)| InitError::MetadataTooSmall { needed, given: plan.bytes };
     let ranges = survey.runs().map(|run| run.range);
     let memmap = Memmap::build(&mut arena, &plan.memmap, ranges).map_err(full)?;
-    let mut zones = BootZones::build(&mut arena, survey, plan, &memmap).map_err(full)?;
+    let mut zones = BootZones::build(&mut arena, survey, plan).map_err(full)?;
     give_memory(survey, &memmap, &mut zones);
     give_cma(survey, &memmap, &mut zones);
     let min_free_kbytes = zones.set_watermarks(survey);

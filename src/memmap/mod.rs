@@ -10,7 +10,7 @@ mod block;
 mod directory;
 mod frame;
 mod index;
-#[expect(unsafe_code, reason = "the link operations of the intrusive lists")]
+#[expect(unsafe_code, reason = "descriptors by index, and lists of them")]
 mod links;
 mod pageblock;
 mod queue;
@@ -23,7 +23,7 @@ pub use block::{Pages, PagesIter};
 pub use frame::Movability;
 pub(crate) use frame::{FrameKind, FrameState};
 pub(crate) use index::FrameIdx;
-pub(crate) use links::{FrameList, unlink};
+pub(crate) use links::{FrameLinks, FrameList, ListEnd};
 pub(crate) use queue::FrameQueue;
 pub(crate) use raw::{Arena, ArenaFull, LentMemmap, Memmap, MemmapPlan, TABLE_ALIGN, Table};
 pub(crate) use section::SECTION_FRAMES;

@@ -170,7 +170,8 @@ fn i5_a_wrong_count_is_found() {
     let what = "the count of free CMA frames is not that of the lists";
     assert_eq!(found(|zone| zone.shared.nr_free_cma.add(1)), (Counts, what));
     let what = "the bit of a list does not say whether it is empty";
-    let bit = |zone: &ZoneMut<'_>| zone.shared.list_emptied(Order::O3, MigrateType::Movable);
+    let bit =
+        |zone: &ZoneMut<'_>| zone.shared.list_emptied(Order::O3, MigrateType::Movable.index());
     assert_eq!(found(bit), (Counts, what));
 }
 

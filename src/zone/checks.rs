@@ -16,26 +16,31 @@ pub(crate) fn find_allocated(
     check_allocated(memmap.state(index), pfn, order).map(|()| index)
 }
 
-/// Finds the block of a token. The pfn is compared as well: a token that has outlived its allocator
-/// may name a place in the tables of a later one.
-#[inline]
-pub(crate) fn find_token(memmap: &Memmap, pages: &Pages) -> Result<FrameIdx, FreeError> {
-    let pfn = pages.pfn();
-    let index = memmap.index_of_token(pages).ok_or(FreeError::Foreign(pfn))?;
-    let described = memmap.section(index).describes(index.offset(), pfn);
-    if !described || !memmap.frame(index).state().is_block_of(pages) {
-        return Err(no_such_block(memmap, index, pfn));
-    }
-    Ok(index)
+/// Finds the block of a token; `None` if the token is of another allocator, or its block is not what
+/// it says. The pfn is compared as well: a token that has outlived its allocator may name a place in
+/// the tables of a later one.
+#[inline(always)]
+pub(crate) fn block_of_token(memmap: &Memmap, pages: &Pages) -> Option<FrameIdx> {
+    let index = memmap.index_of_token(pages)?;
+    let described = memmap.section(index).describes(index.offset(), pages.pfn());
+    (described && memmap.frame(index).state().is_block_of(pages)).then_some(index)
 }
 
-/// Nothing of a pristine section is allocated, and most of its descriptors were never written.
+/// As [`block_of_token`], with the reason.
+#[inline]
+pub(crate) fn find_token(memmap: &Memmap, pages: &Pages) -> Result<FrameIdx, FreeError> {
+    block_of_token(memmap, pages).ok_or_else(|| no_such_block(memmap, pages))
+}
+
+/// Why a token has no block. Nothing of a pristine section is allocated, and most of its descriptors
+/// were never written.
 #[cold]
-fn no_such_block(memmap: &Memmap, index: FrameIdx, pfn: Pfn) -> FreeError {
-    if memmap.pfn_of(index) != pfn {
-        return FreeError::Foreign(pfn);
+pub(crate) fn no_such_block(memmap: &Memmap, pages: &Pages) -> FreeError {
+    let pfn = pages.pfn();
+    match memmap.index_of_token(pages) {
+        Some(index) if memmap.pfn_of(index) == pfn => not_allocated(memmap.state(index), pfn),
+        _ => FreeError::Foreign(pfn),
     }
-    not_allocated(memmap.state(index), pfn)
 }
 
 /// Whether a frame's state is that of an allocated block of the order.

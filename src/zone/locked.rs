@@ -19,9 +19,8 @@ pub(crate) struct Zone {
 
 impl Zone {
     /// An empty zone that spans these frames.
-    pub(crate) fn new(id: ZoneId, span: PfnRange, memmap: &Memmap) -> Self {
-        let areas = IrqLock::new(FreeAreas::new(memmap));
-        Self { shared: ZoneShared::new(id, span), areas }
+    pub(crate) fn new(id: ZoneId, span: PfnRange) -> Self {
+        Self { shared: ZoneShared::new(id, span), areas: IrqLock::new(FreeAreas::EMPTY) }
     }
 
     /// Runs `f` with the zone locked. No second zone may be locked in it.
@@ -33,13 +32,13 @@ impl Zone {
         f: impl FnOnce(&mut ZoneMut<'_>) -> R,
     ) -> R {
         let mut areas = self.areas.lock(irq);
-        let result = f(&mut ZoneMut { shared: &self.shared, areas: &mut areas, memmap });
+        let result = f(&mut ZoneMut::new(&self.shared, &mut areas, memmap));
         self.shared.weigh();
         result
     }
 
     /// The zone before anybody else knows of it.
     pub(crate) fn get_mut<'z>(&'z mut self, memmap: &'z Memmap) -> ZoneMut<'z> {
-        ZoneMut { shared: &self.shared, areas: self.areas.get_mut(), memmap }
+        ZoneMut::new(&self.shared, self.areas.get_mut(), memmap)
     }
 }

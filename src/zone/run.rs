@@ -76,7 +76,7 @@ impl ZoneMut<'_> {
 
     fn pcp_type(&self, index: FrameIdx) -> MigrateType {
         match self.shared.nr_isolated.get() {
-            0 => self.memmap.frame(index).state().migratetype(),
+            0 => self.links.frame(index).state().migratetype(),
             _ => self.memmap.pageblock(index).migratetype(),
         }
     }
@@ -116,9 +116,9 @@ impl ZoneMut<'_> {
 
     /// Makes the blocks of an order that are an aligned larger block into one, in flight.
     fn join(&self, index: FrameIdx, part: Order, whole: Order) {
-        let inner = FrameState::tail(self.shared.id);
+        let inner = FrameState::tail(self.id);
         for block in 1..1 << (whole.get() - part.get()) {
-            self.memmap.frame(index.forward_in_block(block << part.get())).set_state(inner);
+            self.links.frame(index.forward_in_block(block << part.get())).set_state(inner);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What is known of a zone without its lock: its size, watermarks and counts.
 
-use crate::memmap::Memmap;
+use super::free_area::FreeAreas;
+use crate::memmap::{FrameLinks, FrameState, Memmap};
 use crate::sync::Counter;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::watermark::{ZoneSnapshot, ZoneView};
 use crate::zone_id::ZoneId;
-use crate::{MAX_NR_ZONES, MIGRATE_TYPES, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_ORDER};
+use crate::{MAX_NR_ZONES, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_ORDER};
 use crate::{Pfn, PfnRange};
 use crate::{WatermarkLevel, ZoneType};
 use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
@@ -29,7 +30,7 @@ pub(crate) struct ZoneShared {
     /// Isolated pageblocks.
     pub(crate) nr_isolated: Counter,
     /// Per migratetype, a bit for each order whose list is not empty.
-    nonempty: [AtomicU16; MIGRATE_TYPES],
+    nonempty: [AtomicU16; FrameState::TYPES],
     watermarks: [Counter; 3],
     boost: Counter,
     lowmem_reserve: [Counter; MAX_NR_ZONES],
@@ -91,7 +92,7 @@ impl ZoneShared {
             nr_free_cma: Counter::default(),
             nr_reserved_highatomic: Counter::default(),
             nr_isolated: Counter::default(),
-            nonempty: [const { AtomicU16::new(0) }; MIGRATE_TYPES],
+            nonempty: [const { AtomicU16::new(0) }; FrameState::TYPES],
             watermarks: [const { Counter::new(0) }; 3],
             boost: Counter::default(),
             lowmem_reserve: [const { Counter::new(0) }; MAX_NR_ZONES],
@@ -277,27 +278,25 @@ impl ZoneShared {
         }
     }
 
-    /// Notes that the list of this order and type got its first block.
+    /// Notes that the lists of this type and these orders, as bits, got their first block each.
     #[inline]
-    pub(super) fn list_filled(&self, order: Order, migratetype: MigrateType) {
-        let orders = self.nonempty_orders(migratetype) | 1 << order.get();
+    pub(super) fn lists_filled(&self, orders: u16, migratetype: MigrateType) {
+        let orders = self.nonempty_orders(migratetype) | orders;
         self.nonempty[migratetype.index()].store(orders, Ordering::Relaxed);
     }
 
-    /// Notes that the list of this order and type lost its last block.
+    /// Notes that the list of this order, and of the type with this number, lost its last block.
     #[inline]
-    pub(crate) fn list_emptied(&self, order: Order, migratetype: MigrateType) {
-        let orders = self.nonempty_orders(migratetype) & !(1 << order.get());
-        self.nonempty[migratetype.index()].store(orders, Ordering::Relaxed);
+    pub(crate) fn list_emptied(&self, order: Order, kind: usize) {
+        let orders = self.nonempty[kind].load(Ordering::Relaxed) & !(1 << order.get());
+        self.nonempty[kind].store(orders, Ordering::Relaxed);
     }
 
     /// The smallest order, from `order` up, that has a block of this type.
     #[inline]
     pub(super) fn smallest_order(&self, order: Order, migratetype: MigrateType) -> Option<Order> {
+        // Of no bits it is 16, and the sum no order.
         let above = self.nonempty_orders(migratetype) >> order.get();
-        if above == 0 {
-            return None;
-        }
         Order::new(order.get() + above.trailing_zeros())
     }
 }
@@ -346,8 +345,29 @@ impl ZoneView for ZoneShared {
 #[derive(Debug)]
 pub(crate) struct ZoneMut<'z> {
     pub(crate) shared: &'z ZoneShared,
-    pub(crate) areas: &'z mut super::free_area::FreeAreas,
+    pub(crate) areas: &'z mut FreeAreas,
     pub(crate) memmap: &'z Memmap,
+    /// The memmap's descriptors, and the zone's name: copies, which stay in registers.
+    pub(super) links: FrameLinks,
+    pub(super) id: ZoneId,
+}
+
+impl<'z> ZoneMut<'z> {
+    #[inline(always)]
+    pub(crate) fn new(
+        shared: &'z ZoneShared,
+        areas: &'z mut FreeAreas,
+        memmap: &'z Memmap,
+    ) -> Self {
+        Self { shared, areas, memmap, links: memmap.links(), id: shared.id }
+    }
+
+    /// The same zone once more, for a call that is not inlined: only there must the value be in
+    /// memory then.
+    #[inline(always)]
+    pub(super) fn again(&mut self) -> ZoneMut<'_> {
+        ZoneMut { areas: self.areas, ..*self }
+    }
 }
 
 /// Whether memory of a zone is being reclaimed now: CPUs keep less then.
