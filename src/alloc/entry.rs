@@ -217,6 +217,20 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         admitted: (Gfp, Context),
         order: Order,
     ) -> Result<Pages, AllocError> {
+        match self.take_routed(machine, admitted, order) {
+            Some(pages) => Ok(pages),
+            None => self.alloc_near(machine, admitted, order),
+        }
+    }
+
+    /// As [`alloc_here`](Self::alloc_here), by a walk over the node's zonelist.
+    #[inline(never)]
+    fn alloc_near(
+        &self,
+        machine: &Machine,
+        admitted: (Gfp, Context),
+        order: Order,
+    ) -> Result<Pages, AllocError> {
         let node = machine.cpu_to_node(self.platform.cpu_id());
         self.alloc_admitted(machine, admitted, order, node, None)
     }

@@ -10,7 +10,7 @@ use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
 use crate::trace::Trace;
-use crate::zone::{ZoneMut, check_allocated, find_token};
+use crate::zone::{block_of_token, find_token};
 use crate::{FreeError, Pages};
 use core::fmt;
 
@@ -62,41 +62,26 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if self.quick_free(&pages) { Ok(()) } else { self.put_pages(pages) }
     }
 
+    /// Gives a reference back, whatever the order and the number of holders.
     #[inline(never)]
     fn put_pages(&self, pages: Pages) -> Result<(), Refused> {
-        match self.put(&pages) {
-            Ok(()) => Ok(()),
-            Err(reason) => Err(Refused { pages, reason }),
+        let Some((machine, index)) = self.block_of(&pages) else { return self.refuse(pages) };
+        match machine.memmap.frame(index).count.put_testzero() {
+            Some(true) => self.free_last(machine, index, pages),
+            Some(false) => Ok(()),
+            None => Err(Refused { reason: FreeError::NotAllocated(pages.pfn()), pages }),
         }
-    }
-
-    fn put(&self, pages: &Pages) -> Result<(), FreeError> {
-        let (machine, index) = self.check_token(pages)?;
-        let last = machine.memmap.frame(index).count.put_testzero();
-        self.free_last(machine, index, pages, last)
     }
 
     /// As [`free_pages`](Self::free_pages), for a block that others may wrongly free at the same
     /// time: one of them is told so.
-    pub(super) fn put_contended(&self, pages: &Pages) -> Result<(), FreeError> {
-        let (machine, index) = self.check_token(pages)?;
-        let last = machine.memmap.frame(index).count.put_contended();
-        self.free_last(machine, index, pages, last)
-    }
-
-    /// Frees a block if the reference just given back was the last; there may have been none.
-    fn free_last(
-        &self,
-        machine: &Machine,
-        index: FrameIdx,
-        pages: &Pages,
-        last: Option<bool>,
-    ) -> Result<(), FreeError> {
-        if last.ok_or(FreeError::NotAllocated(pages.pfn()))? {
-            self.trace.mm_page_free(pages.pfn(), pages.order());
-            return self.free_unheld(machine, index, pages);
+    pub(super) fn put_contended(&self, pages: Pages) -> Result<(), Refused> {
+        let Some((machine, index)) = self.block_of(&pages) else { return self.refuse(pages) };
+        match machine.memmap.frame(index).count.put_contended() {
+            Some(true) => self.free_last(machine, index, pages),
+            Some(false) => Ok(()),
+            None => Err(Refused { reason: FreeError::NotAllocated(pages.pfn()), pages }),
         }
-        Ok(())
     }
 
     /// The block of a token, if it is of this allocator and the block is what it says.
@@ -107,31 +92,57 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Ok((machine, index))
     }
 
+    /// The block of a token, as [`check_token`](Self::check_token) has it.
+    #[inline(always)]
+    fn block_of(&self, pages: &Pages) -> Option<(&Machine, FrameIdx)> {
+        let machine = self.machine()?;
+        Some((machine, block_of_token(&machine.memmap, pages)?))
+    }
+
+    /// Gives a token back that has no block, with the reason.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, pages: Pages) -> Result<(), Refused> {
+        match self.check_token(&pages) {
+            Ok(_) => Err(Refused { reason: FreeError::NotAllocated(pages.pfn()), pages }),
+            Err(reason) => Err(Refused { pages, reason }),
+        }
+    }
+
     /// Frees a block whose last reference is gone.
-    fn free_unheld(
+    #[inline]
+    fn free_last(&self, machine: &Machine, index: FrameIdx, pages: Pages) -> Result<(), Refused> {
+        self.trace.mm_page_free(pages.pfn(), pages.order());
+        let order = pages.order();
+        if machine.pcps.takes(order) {
+            let state = machine.memmap.frame(index).state();
+            if self.free_to_pcplist(machine, index, state, order) {
+                return Ok(());
+            }
+        }
+        self.free_to_zone(machine, index, pages)
+    }
+
+    /// Frees a block whose last reference is gone to its zone. It is looked at again under the zone's
+    /// lock: two that wrongly free the same block by number at once may both have come here.
+    #[inline(never)]
+    fn free_to_zone(
         &self,
         machine: &Machine,
         index: FrameIdx,
-        pages: &Pages,
-    ) -> Result<(), FreeError> {
-        let state = machine.memmap.frame(index).state();
-        let order = pages.order();
-        if machine.pcps.takes(order) && self.free_to_pcplist(machine, index, state, order) {
-            return Ok(());
-        }
-        let zone = state.zone();
-        let zone = machine.zone(zone).ok_or(FreeError::Foreign(pages.pfn()))?;
-        let irq = IrqGuard::new(&self.platform);
-        zone.with(&machine.memmap, &irq, |zone| free_one_block(zone, index, pages))
+        pages: Pages,
+    ) -> Result<(), Refused> {
+        let (frame, order) = (machine.memmap.frame(index), pages.order());
+        let freed = machine.zone(frame.state().zone()).is_some_and(|zone| {
+            let irq = IrqGuard::new(&self.platform);
+            zone.with(&machine.memmap, &irq, |zone| {
+                let is_allocated = frame.state().is_allocated(order);
+                if is_allocated {
+                    zone.free_block(FreeBlock::new(index), order);
+                }
+                is_allocated
+            })
+        });
+        if freed { Ok(()) } else { self.refuse(pages) }
     }
-}
-
-/// Frees a block under the zone's lock. It is looked at again: two that wrongly free the same block
-/// by number at once may both have come here.
-#[inline]
-fn free_one_block(zone: &mut ZoneMut<'_>, index: FrameIdx, pages: &Pages) -> Result<(), FreeError> {
-    let order = pages.order();
-    check_allocated(zone.memmap.frame(index).state(), pages.pfn(), order)?;
-    zone.free_block(FreeBlock::new(index), order);
-    Ok(())
 }

@@ -45,7 +45,7 @@ pub(crate) fn no_such_block(memmap: &Memmap, pages: &Pages) -> FreeError {
 
 /// Whether a frame's state is that of an allocated block of the order.
 #[inline]
-pub(crate) fn check_allocated(state: FrameState, pfn: Pfn, order: Order) -> Result<(), FreeError> {
+fn check_allocated(state: FrameState, pfn: Pfn, order: Order) -> Result<(), FreeError> {
     if state.is_allocated(order) { Ok(()) } else { Err(not_allocated(state, pfn)) }
 }
 

@@ -56,12 +56,41 @@ impl ZoneMut<'_> {
         flags: AllocFlags,
         high_atomic: HighAtomicUse,
     ) -> Option<Taken> {
-        if !self.is_elsewhere(flags)
-            && let Some(block) = self.rmqueue_smallest(order, migratetype)
-        {
-            return Some(self.taken((block, migratetype), order, None));
+        if let Some(index) = self.rmqueue_own(order, migratetype, flags) {
+            return Some(Taken { index, extfrag: None });
         }
         self.again().rmqueue_elsewhere(order, migratetype, flags, high_atomic)
+    }
+
+    /// Takes a block from the lists of the request's type, if these come first for it, and marks it
+    /// allocated.
+    #[inline(always)]
+    pub(crate) fn rmqueue_own(
+        &mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+    ) -> Option<FrameIdx> {
+        match self.rmqueue_at_hand(order, migratetype, flags) {
+            Some(index) => Some(index),
+            None => self.again().rmqueue_split(order, migratetype, flags),
+        }
+    }
+
+    /// As [`rmqueue_own`](Self::rmqueue_own), from a larger or fresh block, too.
+    #[inline(never)]
+    fn rmqueue_split(
+        mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+    ) -> Option<FrameIdx> {
+        if self.is_elsewhere(flags) {
+            return None;
+        }
+        let block = self.rmqueue_smallest(order, migratetype)?;
+        self.shared.sub_free(migratetype, order.nr_pages());
+        Some(self.set_allocated(block, order))
     }
 
     /// Takes a block that does not simply come from the list of the request's type.

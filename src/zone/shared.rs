@@ -6,7 +6,9 @@ use crate::sync::Counter;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::watermark::{ZoneSnapshot, ZoneView};
 use crate::zone_id::ZoneId;
-use crate::{MAX_NR_ZONES, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_ORDER};
+use crate::{
+    MAX_NR_ZONES, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER,
+};
 use crate::{Pfn, PfnRange};
 use crate::{WatermarkLevel, ZoneType};
 use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
@@ -177,6 +179,12 @@ impl ZoneShared {
         local.add(1);
     }
 
+    /// As [`count_hit`](Self::count_hit), for a request that preferred this zone's node.
+    #[inline]
+    pub(crate) fn count_preferred(&self, here: NodeId) {
+        self.count_hit(self.id.node(), here);
+    }
+
     /// Whether memory of the zone is being reclaimed now.
     #[inline]
     pub(crate) fn reclaim_active(&self) -> ReclaimActive {
@@ -209,6 +217,16 @@ impl ZoneShared {
     #[inline]
     pub(crate) fn is_ample(&self) -> bool {
         self.ample.0.load(Ordering::Relaxed)
+    }
+
+    /// As [`is_ample`](Self::is_ample), for a request of any order that asks for the low watermark; of
+    /// the largest order there may be no block.
+    #[inline]
+    pub(crate) fn is_ample_for(&self, order: Order) -> bool {
+        // The limit has room for a pageblock; the largest block takes one more.
+        let more =
+            || self.nr_free.get().saturating_sub(PAGEBLOCK_NR_PAGES) > self.ample_above.get();
+        self.is_ample() && (order <= PAGEBLOCK_ORDER || more())
     }
 
     /// Looks again whether the zone is ample, before its lock is given back.
