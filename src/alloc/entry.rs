@@ -209,23 +209,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.alloc_admitted(machine, self.admit(gfp, order)?, order, node, nodemask)
     }
 
-    /// Serves a request that was let in, for the running CPU's node.
+    /// Serves a request that was let in, for the running CPU's node, by a walk over its zonelist.
     #[inline(never)]
-    fn alloc_here(
-        &self,
-        machine: &Machine,
-        admitted: (Gfp, Context),
-        order: Order,
-    ) -> Result<Pages, AllocError> {
-        match self.take_routed(machine, admitted, order) {
-            Some(pages) => Ok(pages),
-            None => self.alloc_near(machine, admitted, order),
-        }
-    }
-
-    /// As [`alloc_here`](Self::alloc_here), by a walk over the node's zonelist.
-    #[inline(never)]
-    fn alloc_near(
+    pub(super) fn alloc_near(
         &self,
         machine: &Machine,
         admitted: (Gfp, Context),

@@ -8,7 +8,7 @@ use crate::memmap::{FrameIdx, FreeBlock};
 use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
-use crate::sync::IrqGuard;
+use crate::sync::{IrqGuard, RefCount};
 use crate::trace::Trace;
 use crate::zone::{block_of_token, find_token};
 use crate::{FreeError, Pages};
@@ -65,22 +65,40 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Gives a reference back, whatever the order and the number of holders.
     #[inline(never)]
     fn put_pages(&self, pages: Pages) -> Result<(), Refused> {
-        let Some((machine, index)) = self.block_of(&pages) else { return self.refuse(pages) };
-        match machine.memmap.frame(index).count.put_testzero() {
-            Some(true) => self.free_last(machine, index, pages),
-            Some(false) => Ok(()),
-            None => Err(Refused { reason: FreeError::NotAllocated(pages.pfn()), pages }),
+        match self.machine() {
+            Some(machine) if machine.pcps.takes(pages.order()) => self.put_listed(pages),
+            _ => self.put(pages, RefCount::put_testzero, Self::free_to_zone),
         }
+    }
+
+    /// As [`put_pages`](Self::put_pages), for an order that has per-CPU lists.
+    #[inline(never)]
+    fn put_listed(&self, pages: Pages) -> Result<(), Refused> {
+        self.put(pages, RefCount::put_testzero, Self::free_to_list)
     }
 
     /// As [`free_pages`](Self::free_pages), for a block that others may wrongly free at the same
     /// time: one of them is told so.
     pub(super) fn put_contended(&self, pages: Pages) -> Result<(), Refused> {
+        self.put(pages, RefCount::put_contended, Self::free_to_list)
+    }
+
+    /// Gives a reference back, and after the last one the block, in the given ways.
+    #[inline(always)]
+    fn put(
+        &self,
+        pages: Pages,
+        put: impl FnOnce(&RefCount) -> Option<bool>,
+        free: impl FnOnce(&Self, &Machine, FrameIdx, Pages) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
         let Some((machine, index)) = self.block_of(&pages) else { return self.refuse(pages) };
-        match machine.memmap.frame(index).count.put_contended() {
-            Some(true) => self.free_last(machine, index, pages),
+        match put(&machine.memmap.frame(index).count) {
+            Some(true) => {
+                self.trace.mm_page_free(pages.pfn(), pages.order());
+                free(self, machine, index, pages)
+            }
             Some(false) => Ok(()),
-            None => Err(Refused { reason: FreeError::NotAllocated(pages.pfn()), pages }),
+            None => self.refuse(pages),
         }
     }
 
@@ -109,23 +127,35 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
     }
 
-    /// Frees a block whose last reference is gone.
-    #[inline]
-    fn free_last(&self, machine: &Machine, index: FrameIdx, pages: Pages) -> Result<(), Refused> {
-        self.trace.mm_page_free(pages.pfn(), pages.order());
-        let order = pages.order();
-        if machine.pcps.takes(order) {
-            let state = machine.memmap.frame(index).state();
-            if self.free_to_pcplist(machine, index, state, order) {
-                return Ok(());
-            }
+    /// Frees a block whose last reference is gone to the running CPU's lists; to its zone if its order
+    /// has none, or they are in use.
+    #[inline(always)]
+    fn free_to_list(
+        &self,
+        machine: &Machine,
+        index: FrameIdx,
+        pages: Pages,
+    ) -> Result<(), Refused> {
+        let (state, order) = (machine.memmap.frame(index).state(), pages.order());
+        if machine.pcps.takes(order) && self.free_to_pcplist(machine, index, state, order) {
+            return Ok(());
         }
+        self.free_past_lists(machine, index, pages)
+    }
+
+    #[inline(never)]
+    fn free_past_lists(
+        &self,
+        machine: &Machine,
+        index: FrameIdx,
+        pages: Pages,
+    ) -> Result<(), Refused> {
         self.free_to_zone(machine, index, pages)
     }
 
     /// Frees a block whose last reference is gone to its zone. It is looked at again under the zone's
     /// lock: two that wrongly free the same block by number at once may both have come here.
-    #[inline(never)]
+    #[inline(always)]
     fn free_to_zone(
         &self,
         machine: &Machine,
@@ -133,16 +163,15 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         pages: Pages,
     ) -> Result<(), Refused> {
         let (frame, order) = (machine.memmap.frame(index), pages.order());
-        let freed = machine.zone(frame.state().zone()).is_some_and(|zone| {
+        let Some(zone) = machine.zone(frame.state().zone()) else { return self.refuse(pages) };
+        {
             let irq = IrqGuard::new(&self.platform);
-            zone.with(&machine.memmap, &irq, |zone| {
-                let is_allocated = frame.state().is_allocated(order);
-                if is_allocated {
-                    zone.free_block(FreeBlock::new(index), order);
-                }
-                is_allocated
-            })
-        });
-        if freed { Ok(()) } else { self.refuse(pages) }
+            let mut held = zone.hold(&machine.memmap, &irq);
+            if frame.state().is_block_of(&pages) {
+                held.zone().free_block(FreeBlock::new(index), order);
+                return Ok(());
+            }
+        }
+        self.refuse(pages)
     }
 }

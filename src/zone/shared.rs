@@ -232,14 +232,25 @@ impl ZoneShared {
     /// Looks again whether the zone is ample, before its lock is given back.
     #[inline]
     pub(crate) fn weigh(&self) {
-        let kinds = [MigrateType::Unmovable, MigrateType::Movable, MigrateType::Reclaimable];
-        let orders = kinds.iter().fold(0, |orders, kind| orders | self.nonempty_orders(*kind));
-        let block = orders >> PAGEBLOCK_ORDER.get() != 0;
-        let ample = block && self.nr_free.get() > self.ample_above.get();
-        // Written only when it changes: other CPUs have the line too.
+        let enough = self.nr_free.get() > self.ample_above.get();
+        // That the last large block went, `list_emptied` has noted.
+        if enough != self.is_ample() {
+            self.set_ample(enough && self.has_large_block());
+        }
+    }
+
+    /// Written only when it changes: other CPUs have the line too.
+    #[inline(never)]
+    fn set_ample(&self, ample: bool) {
         if ample != self.is_ample() {
             self.ample.0.store(ample, Ordering::Relaxed);
         }
+    }
+
+    /// Whether a request of any type can have a block of the size of a pageblock.
+    fn has_large_block(&self) -> bool {
+        let kinds = [MigrateType::Unmovable, MigrateType::Movable, MigrateType::Reclaimable];
+        kinds.iter().any(|kind| self.nonempty_orders(*kind) >> PAGEBLOCK_ORDER.get() != 0)
     }
 
     /// Watermarks, boost or reserves are others now: so is what [`weigh`](Self::weigh) weighs.
@@ -308,6 +319,9 @@ impl ZoneShared {
     pub(crate) fn list_emptied(&self, order: Order, kind: usize) {
         let orders = self.nonempty[kind].load(Ordering::Relaxed) & !(1 << order.get());
         self.nonempty[kind].store(orders, Ordering::Relaxed);
+        if order >= PAGEBLOCK_ORDER {
+            self.set_ample(false); // until it is weighed, before the lock is given back
+        }
     }
 
     /// The smallest order, from `order` up, that has a block of this type.
