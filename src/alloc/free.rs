@@ -67,8 +67,14 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     fn put_pages(&self, pages: Pages) -> Result<(), Refused> {
         match self.machine() {
             Some(machine) if machine.pcps.takes(pages.order()) => self.put_listed(pages),
-            _ => self.put(pages, RefCount::put_testzero, Self::free_to_zone),
+            _ => self.put_unlisted(pages),
         }
+    }
+
+    /// As [`put_pages`](Self::put_pages), for an order that has no per-CPU lists.
+    #[inline(never)]
+    fn put_unlisted(&self, pages: Pages) -> Result<(), Refused> {
+        self.put(pages, RefCount::put_testzero, Self::free_to_zone)
     }
 
     /// As [`put_pages`](Self::put_pages), for an order that has per-CPU lists.

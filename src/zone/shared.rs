@@ -233,18 +233,18 @@ impl ZoneShared {
     #[inline]
     pub(crate) fn weigh(&self) {
         let enough = self.nr_free.get() > self.ample_above.get();
-        // That the last large block went, `list_emptied` has noted.
-        if enough != self.is_ample() {
-            self.set_ample(enough && self.has_large_block());
+        match self.is_ample() {
+            // That the last large block may have gone, `list_emptied` has noted.
+            true if enough => {}
+            false if !enough => {}
+            _ => self.weigh_again(enough),
         }
     }
 
-    /// Written only when it changes: other CPUs have the line too.
+    #[cold]
     #[inline(never)]
-    fn set_ample(&self, ample: bool) {
-        if ample != self.is_ample() {
-            self.ample.0.store(ample, Ordering::Relaxed);
-        }
+    fn weigh_again(&self, enough: bool) {
+        self.ample.0.store(enough && self.has_large_block(), Ordering::Relaxed);
     }
 
     /// Whether a request of any type can have a block of the size of a pageblock.
@@ -319,8 +319,9 @@ impl ZoneShared {
     pub(crate) fn list_emptied(&self, order: Order, kind: usize) {
         let orders = self.nonempty[kind].load(Ordering::Relaxed) & !(1 << order.get());
         self.nonempty[kind].store(orders, Ordering::Relaxed);
-        if order >= PAGEBLOCK_ORDER {
-            self.set_ample(false); // until it is weighed, before the lock is given back
+        if order >= PAGEBLOCK_ORDER && self.is_ample() {
+            // Until it is weighed, before the lock is given back.
+            self.ample.0.store(false, Ordering::Relaxed);
         }
     }
 
