@@ -208,10 +208,14 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.alloc_admitted(machine, self.admit(gfp, order)?, order, node, nodemask)
     }
 
-    /// Serves a request that was let in, for the running CPU's node.
+    /// Serves a request that was let in, for the running CPU's node, by a walk over its zonelist.
     #[inline(never)]
-    fn alloc_here(&self, admitted: (Gfp, Context), order: Order) -> Result<Pages, AllocError> {
-        let machine = self.machine_to_alloc()?;
+    pub(super) fn alloc_near(
+        &self,
+        machine: &Machine,
+        admitted: (Gfp, Context),
+        order: Order,
+    ) -> Result<Pages, AllocError> {
         let node = machine.cpu_to_node(self.platform.cpu_id());
         self.alloc_admitted(machine, admitted, order, node, None)
     }

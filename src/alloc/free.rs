@@ -8,9 +8,9 @@ use crate::memmap::{FrameIdx, FreeBlock};
 use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
-use crate::sync::IrqGuard;
+use crate::sync::{IrqGuard, RefCount};
 use crate::trace::Trace;
-use crate::zone::{ZoneMut, check_allocated, find_token};
+use crate::zone::{block_of_token, find_token};
 use crate::{FreeError, Pages};
 use core::fmt;
 
@@ -62,41 +62,50 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if self.quick_free(pages.name()) { Ok(()) } else { self.put_pages(pages) }
     }
 
+    /// Gives a reference back, whatever the order and the number of holders.
     #[inline(never)]
     fn put_pages(&self, pages: Pages) -> Result<(), Refused> {
-        match self.put(&pages) {
-            Ok(()) => Ok(()),
-            Err(reason) => Err(Refused { pages, reason }),
+        match self.machine() {
+            Some(machine) if machine.pcps.takes(pages.order()) => self.put_listed(pages),
+            _ => self.put_unlisted(pages),
         }
     }
 
-    fn put(&self, pages: &Pages) -> Result<(), FreeError> {
-        let (machine, index) = self.check_token(pages)?;
-        let last = machine.memmap.frame(index).count.put_testzero();
-        self.free_last(machine, index, pages, last)
+    /// As [`put_pages`](Self::put_pages), for an order that has no per-CPU lists.
+    #[inline(never)]
+    fn put_unlisted(&self, pages: Pages) -> Result<(), Refused> {
+        self.put(pages, RefCount::put_testzero, Self::free_to_zone)
+    }
+
+    /// As [`put_pages`](Self::put_pages), for an order that has per-CPU lists.
+    #[inline(never)]
+    fn put_listed(&self, pages: Pages) -> Result<(), Refused> {
+        self.put(pages, RefCount::put_testzero, Self::free_to_list)
     }
 
     /// As [`free_pages`](Self::free_pages), for a block that others may wrongly free at the same
     /// time: one of them is told so.
-    pub(super) fn put_contended(&self, pages: &Pages) -> Result<(), FreeError> {
-        let (machine, index) = self.check_token(pages)?;
-        let last = machine.memmap.frame(index).count.put_contended();
-        self.free_last(machine, index, pages, last)
+    pub(super) fn put_contended(&self, pages: Pages) -> Result<(), Refused> {
+        self.put(pages, RefCount::put_contended, Self::free_to_list)
     }
 
-    /// Frees a block if the reference just given back was the last; there may have been none.
-    fn free_last(
+    /// Gives a reference back, and after the last one the block, in the given ways.
+    #[inline(always)]
+    fn put(
         &self,
-        machine: &Machine,
-        index: FrameIdx,
-        pages: &Pages,
-        last: Option<bool>,
-    ) -> Result<(), FreeError> {
-        if last.ok_or(FreeError::NotAllocated(pages.pfn()))? {
-            self.trace.mm_page_free(pages.pfn(), pages.order());
-            return self.free_unheld(machine, index, pages);
+        pages: Pages,
+        put: impl FnOnce(&RefCount) -> Option<bool>,
+        free: impl FnOnce(&Self, &Machine, FrameIdx, Pages) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        let Some((machine, index)) = self.block_of(&pages) else { return self.refuse(pages) };
+        match put(&machine.memmap.frame(index).count) {
+            Some(true) => {
+                self.trace.mm_page_free(pages.pfn(), pages.order());
+                free(self, machine, index, pages)
+            }
+            Some(false) => Ok(()),
+            None => self.refuse(pages),
         }
-        Ok(())
     }
 
     /// The block of a token, if it is of this allocator and the block is what it says.
@@ -107,31 +116,68 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Ok((machine, index))
     }
 
-    /// Frees a block whose last reference is gone.
-    fn free_unheld(
+    /// The block of a token, as [`check_token`](Self::check_token) has it.
+    #[inline(always)]
+    fn block_of(&self, pages: &Pages) -> Option<(&Machine, FrameIdx)> {
+        let machine = self.machine()?;
+        Some((machine, block_of_token(&machine.memmap, pages)?))
+    }
+
+    /// Gives a token back that has no block, with the reason.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, pages: Pages) -> Result<(), Refused> {
+        match self.check_token(&pages) {
+            Ok(_) => Err(Refused { reason: FreeError::NotAllocated(pages.pfn()), pages }),
+            Err(reason) => Err(Refused { pages, reason }),
+        }
+    }
+
+    /// Frees a block whose last reference is gone to the running CPU's lists; to its zone if its order
+    /// has none, or they are in use.
+    #[inline(always)]
+    fn free_to_list(
         &self,
         machine: &Machine,
         index: FrameIdx,
-        pages: &Pages,
-    ) -> Result<(), FreeError> {
-        let state = machine.memmap.frame(index).state();
-        let order = pages.order();
+        pages: Pages,
+    ) -> Result<(), Refused> {
+        let (state, order) = (machine.memmap.frame(index).state(), pages.order());
         if machine.pcps.takes(order) && self.free_to_pcplist(machine, index, state, order) {
             return Ok(());
         }
-        let zone = state.zone();
-        let zone = machine.zone(zone).ok_or(FreeError::Foreign(pages.pfn()))?;
-        let irq = IrqGuard::new(&self.platform);
-        zone.with(&machine.memmap, &irq, |zone| free_one_block(zone, index, pages))
+        self.free_past_lists(machine, index, pages)
     }
-}
 
-/// Frees a block under the zone's lock. It is looked at again: two that wrongly free the same block
-/// by number at once may both have come here.
-#[inline]
-fn free_one_block(zone: &mut ZoneMut<'_>, index: FrameIdx, pages: &Pages) -> Result<(), FreeError> {
-    let order = pages.order();
-    check_allocated(zone.memmap.frame(index).state(), pages.pfn(), order)?;
-    zone.free_block(FreeBlock::new(index), order);
-    Ok(())
+    #[inline(never)]
+    fn free_past_lists(
+        &self,
+        machine: &Machine,
+        index: FrameIdx,
+        pages: Pages,
+    ) -> Result<(), Refused> {
+        self.free_to_zone(machine, index, pages)
+    }
+
+    /// Frees a block whose last reference is gone to its zone. It is looked at again under the zone's
+    /// lock: two that wrongly free the same block by number at once may both have come here.
+    #[inline(always)]
+    fn free_to_zone(
+        &self,
+        machine: &Machine,
+        index: FrameIdx,
+        pages: Pages,
+    ) -> Result<(), Refused> {
+        let (frame, order) = (machine.memmap.frame(index), pages.order());
+        let Some(zone) = machine.zone(frame.state().zone()) else { return self.refuse(pages) };
+        {
+            let irq = IrqGuard::new(&self.platform);
+            let mut held = zone.hold(&machine.memmap, &irq);
+            if frame.state().is_block_of(pages.name()) {
+                held.zone().free_block(FreeBlock::new(index), order);
+                return Ok(());
+            }
+        }
+        self.refuse(pages)
+    }
 }

@@ -127,7 +127,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// The order has such lists. False, and nothing happened: they are in use, or the pageblock is
     /// isolated.
     #[doc(alias = "free_unref_page")]
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn free_to_pcplist(
         &self,
         machine: &Machine,

@@ -94,7 +94,7 @@ fn assemble(
     let full = |ArenaFull(needed)| InitError::MetadataTooSmall { needed, given: plan.bytes };
     let ranges = survey.runs().map(|run| run.range);
     let memmap = Memmap::build(&mut arena, &plan.memmap, ranges).map_err(full)?;
-    let mut zones = BootZones::build(&mut arena, survey, plan, &memmap).map_err(full)?;
+    let mut zones = BootZones::build(&mut arena, survey, plan).map_err(full)?;
     give_memory(survey, &memmap, &mut zones);
     give_cma(survey, &memmap, &mut zones);
     let min_free_kbytes = zones.set_watermarks(survey);
@@ -259,10 +259,12 @@ fn cpus(
         let route = |gfp: Gfp| {
             let highest = gfp.zone_type(survey.zones()).ok()?;
             let migratetype = mobility.migratetype(gfp.migratetype().ok()?);
-            let pcp = pcps.get(cpu, first_zones_zonelist(zonelist, highest, None)?)?;
+            let zone = first_zones_zonelist(zonelist, highest, None)?;
+            let lists = pcps.get(cpu, zone);
             // SAFETY: the lists are only shared from now on, and become part of the machine that the
             // CPU is of, as the contract of `Fixed::new` asks.
-            Some(Route::new(unsafe { Fixed::new(pcp) }, migratetype))
+            let lists = lists.map(|pcp| unsafe { Fixed::new(pcp) });
+            Some(Route::new(zone, lists, migratetype))
         };
         Cpu::new(node, Routes::new(route))
     })

@@ -147,6 +147,9 @@ const ZONE_MASK: u32 = ((1 << ZoneId::BITS) - 1) << ZONE_SHIFT;
 static_assertions::const_assert!(MOVABLE > ZONE_MASK && PFMEMALLOC > ZONE_MASK);
 
 impl FrameState {
+    /// Numbers of migratetypes that a word has room for; some are of no type.
+    pub(crate) const TYPES: usize = 1 << TYPE_MASK.count_ones();
+
     pub(crate) const ABSENT: Self = Self(FrameKind::Absent as u32);
 
     #[inline]
@@ -173,6 +176,13 @@ impl FrameState {
     pub(crate) fn free(order: Order, migratetype: MigrateType, zone: ZoneId) -> Self {
         let state = Self::new(FrameKind::Free, zone).with_order(order);
         Self(state.0 | (migratetype as u32) << TYPE_SHIFT)
+    }
+
+    /// The state of a free block of the next larger order, below the largest, on a list of the same
+    /// type and zone.
+    #[inline]
+    pub(crate) fn free_above(self) -> Self {
+        Self(self.0 + (1 << ORDER_SHIFT))
     }
 
     #[inline]
@@ -239,8 +249,13 @@ impl FrameState {
     /// The list on which a `Free` frame's block is, or to which a `Cached` one's will go.
     #[inline]
     pub(crate) fn migratetype(self) -> MigrateType {
-        let index = (self.0 & TYPE_MASK) >> TYPE_SHIFT;
-        MigrateType::from_index(index as usize).unwrap_or(MigrateType::Isolate)
+        MigrateType::from_low_bits(self.0 >> TYPE_SHIFT)
+    }
+
+    /// The number of that migratetype, below [`TYPES`](Self::TYPES) whatever the word.
+    #[inline]
+    pub(crate) fn type_number(self) -> usize {
+        ((self.0 & TYPE_MASK) >> TYPE_SHIFT) as usize
     }
 
     #[inline]

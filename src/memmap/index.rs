@@ -72,6 +72,12 @@ impl FrameIdx {
         Self::of_section(self.get() & !Self::bit(order))
     }
 
+    /// The first frame of the pair that this block and its buddy are.
+    #[inline]
+    pub(crate) fn parent_with(self, buddy: Self) -> Self {
+        Self::of_section(self.get() & buddy.get())
+    }
+
     /// The first frame of the upper half of the block that starts here and is one order larger
     /// than `half`.
     #[inline]

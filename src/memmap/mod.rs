@@ -11,11 +11,10 @@ mod describe;
 mod directory;
 mod frame;
 mod index;
-#[expect(unsafe_code, reason = "the link operations of the intrusive lists")]
+#[expect(unsafe_code, reason = "descriptors by index, and lists of them")]
 mod links;
 mod pageblock;
 mod plan;
-mod queue;
 #[expect(unsafe_code, reason = "tables in memory that was carved at boot")]
 mod raw;
 mod section;
@@ -25,8 +24,7 @@ pub use block::{Pages, PagesIter};
 pub use frame::Movability;
 pub(crate) use frame::{FrameKind, FrameState};
 pub(crate) use index::FrameIdx;
-pub(crate) use links::{FrameLinks, FrameList, unlink};
+pub(crate) use links::{FrameLinks, FrameList, ListEnd};
 pub(crate) use plan::MemmapPlan;
-pub(crate) use queue::FrameQueue;
-pub(crate) use raw::{Arena, ArenaFull, Fixed, LentMemmap, Memmap, TABLE_ALIGN, Table};
+pub(crate) use raw::{Arena, ArenaFull, Fixed, LentMemmap, Memmap, Place, TABLE_ALIGN, Table};
 pub(crate) use section::SECTION_FRAMES;

@@ -2,6 +2,7 @@
 
 use super::pcp::Pcp;
 use crate::memmap::Fixed;
+use crate::zone_id::ZoneId;
 use crate::{Gfp, MIGRATE_PCPTYPES, MigrateType};
 
 /// The flags that choose zone and migratetype are the lowest ones.
@@ -16,25 +17,28 @@ const NR_ROUTES: usize = ROUTED as usize + 1;
 
 static_assertions::const_assert!(NR_ROUTES.is_power_of_two());
 
-/// Where requests find their block at hand: the running CPU's lists of the zone that they prefer, and
-/// the migratetype, one of the first three, that chooses one of the lists.
+/// Where requests go that ask for nothing special: the zone that they prefer, the running CPU's lists
+/// of it, and the migratetype, one of the first three, that chooses the list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
-    /// `None`: the flags are illegal, or no zone serves them, or there are no lists.
+    /// `None`: there are no lists, or no such zone.
     pub(crate) pcp: Option<Fixed<Pcp>>,
+    /// `None`: the flags are illegal, or no zone serves them.
+    pub(crate) zone: Option<ZoneId>,
     pub(crate) migratetype: MigrateType,
 }
 
 impl Route {
     /// Nowhere.
-    pub(crate) const NONE: Self = Self { pcp: None, migratetype: MigrateType::Unmovable };
+    pub(crate) const NONE: Self =
+        Self { pcp: None, zone: None, migratetype: MigrateType::Unmovable };
 
-    /// To these lists, for one of the types that requests have.
-    pub(crate) fn new(pcp: Fixed<Pcp>, migratetype: MigrateType) -> Self {
+    /// To a zone and its lists, for one of the types that requests have.
+    pub(crate) fn new(zone: ZoneId, pcp: Option<Fixed<Pcp>>, migratetype: MigrateType) -> Self {
         if migratetype.index() >= MIGRATE_PCPTYPES {
             return Self::NONE;
         }
-        Self { pcp: Some(pcp), migratetype }
+        Self { pcp, zone: Some(zone), migratetype }
     }
 }
 

@@ -23,7 +23,7 @@ mod tests;
 pub mod watermark;
 
 pub(crate) use bulk::ExtfragLog;
-pub(crate) use checks::{check_allocated, find_allocated, find_token};
+pub(crate) use checks::{block_of_token, find_allocated, find_token, no_such_block};
 pub use fallback::{Fallback, Takeover};
 pub(crate) use free_area::FreeAreas;
 pub use highatomic::Force;

@@ -1,11 +1,14 @@
 //! What is known of a zone without its lock: its size, watermarks and counts.
 
-use crate::memmap::Memmap;
+use super::free_area::FreeAreas;
+use crate::memmap::{FrameLinks, FrameState, Memmap};
 use crate::sync::Counter;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::watermark::{ZoneSnapshot, ZoneView};
 use crate::zone_id::ZoneId;
-use crate::{MAX_NR_ZONES, MIGRATE_TYPES, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_ORDER};
+use crate::{
+    MAX_NR_ZONES, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER,
+};
 use crate::{Pfn, PfnRange};
 use crate::{WatermarkLevel, ZoneType};
 use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
@@ -29,7 +32,7 @@ pub(crate) struct ZoneShared {
     /// Isolated pageblocks.
     pub(crate) nr_isolated: Counter,
     /// Per migratetype, a bit for each order whose list is not empty.
-    nonempty: [AtomicU16; MIGRATE_TYPES],
+    nonempty: [AtomicU16; FrameState::TYPES],
     watermarks: [Counter; 3],
     boost: Counter,
     lowmem_reserve: [Counter; MAX_NR_ZONES],
@@ -115,7 +118,7 @@ impl ZoneShared {
             nr_free_cma: Counter::default(),
             nr_reserved_highatomic: Counter::default(),
             nr_isolated: Counter::default(),
-            nonempty: [const { AtomicU16::new(0) }; MIGRATE_TYPES],
+            nonempty: [const { AtomicU16::new(0) }; FrameState::TYPES],
             watermarks: [const { Counter::new(0) }; 3],
             boost: Counter::default(),
             lowmem_reserve: [const { Counter::new(0) }; MAX_NR_ZONES],
@@ -200,6 +203,12 @@ impl ZoneShared {
         local.add(1);
     }
 
+    /// As [`count_hit`](Self::count_hit), for a request that preferred this zone's node.
+    #[inline]
+    pub(crate) fn count_preferred(&self, here: NodeId) {
+        self.count_hit(self.id.node(), here);
+    }
+
     /// Whether memory of the zone is being reclaimed now.
     #[inline]
     pub(crate) fn reclaim_active(&self) -> ReclaimActive {
@@ -224,13 +233,38 @@ impl ZoneShared {
         self.limits_changed();
     }
 
+    /// Whether the zone is ample ([`Ample`]) for a request of any order that asks for the low watermark; of
+    /// the largest order there may be no block.
+    #[inline]
+    pub(crate) fn is_ample_for(&self, order: Order) -> bool {
+        // The limit has room for a pageblock; the largest block takes one more.
+        let more =
+            || self.nr_free.get().saturating_sub(PAGEBLOCK_NR_PAGES) > self.ample_above.get();
+        self.ample.get() && (order <= PAGEBLOCK_ORDER || more())
+    }
+
     /// Looks again whether the zone is ample, before its lock is given back.
     #[inline]
     pub(crate) fn weigh(&self) {
+        let enough = self.nr_free.get() > self.ample_above.get();
+        match self.ample.get() {
+            // That the last large block may have gone, `list_emptied` has noted.
+            true if enough => {}
+            false if !enough => {}
+            _ => self.weigh_again(enough),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn weigh_again(&self, enough: bool) {
+        self.ample.set(enough && self.has_large_block());
+    }
+
+    /// Whether a request of any type can have a block of the size of a pageblock.
+    fn has_large_block(&self) -> bool {
         let kinds = [MigrateType::Unmovable, MigrateType::Movable, MigrateType::Reclaimable];
-        let orders = kinds.iter().fold(0, |orders, kind| orders | self.nonempty_orders(*kind));
-        let block = orders >> PAGEBLOCK_ORDER.get() != 0;
-        self.ample.set(block && self.nr_free.get() > self.ample_above.get());
+        kinds.iter().any(|kind| self.nonempty_orders(*kind) >> PAGEBLOCK_ORDER.get() != 0)
     }
 
     /// Watermarks, boost or reserves are others now: so is what [`weigh`](Self::weigh) weighs.
@@ -287,27 +321,29 @@ impl ZoneShared {
         }
     }
 
-    /// Notes that the list of this order and type got its first block.
+    /// Notes that the lists of this type and these orders, as bits, got their first block each.
     #[inline]
-    pub(super) fn list_filled(&self, order: Order, migratetype: MigrateType) {
-        let orders = self.nonempty_orders(migratetype) | 1 << order.get();
+    pub(super) fn lists_filled(&self, orders: u16, migratetype: MigrateType) {
+        let orders = self.nonempty_orders(migratetype) | orders;
         self.nonempty[migratetype.index()].store(orders, Ordering::Relaxed);
     }
 
-    /// Notes that the list of this order and type lost its last block.
+    /// Notes that the list of this order, and of the type with this number, lost its last block.
     #[inline]
-    pub(crate) fn list_emptied(&self, order: Order, migratetype: MigrateType) {
-        let orders = self.nonempty_orders(migratetype) & !(1 << order.get());
-        self.nonempty[migratetype.index()].store(orders, Ordering::Relaxed);
+    pub(crate) fn list_emptied(&self, order: Order, kind: usize) {
+        let orders = self.nonempty[kind].load(Ordering::Relaxed) & !(1 << order.get());
+        self.nonempty[kind].store(orders, Ordering::Relaxed);
+        if order >= PAGEBLOCK_ORDER && self.ample.get() {
+            // Until it is weighed, before the lock is given back.
+            self.ample.set(false);
+        }
     }
 
     /// The smallest order, from `order` up, that has a block of this type.
     #[inline]
     pub(super) fn smallest_order(&self, order: Order, migratetype: MigrateType) -> Option<Order> {
+        // Of no bits it is 16, and the sum no order.
         let above = self.nonempty_orders(migratetype) >> order.get();
-        if above == 0 {
-            return None;
-        }
         Order::new(order.get() + above.trailing_zeros())
     }
 }
@@ -356,8 +392,29 @@ impl ZoneView for ZoneShared {
 #[derive(Debug)]
 pub(crate) struct ZoneMut<'z> {
     pub(crate) shared: &'z ZoneShared,
-    pub(crate) areas: &'z mut super::free_area::FreeAreas,
+    pub(crate) areas: &'z mut FreeAreas,
     pub(crate) memmap: &'z Memmap,
+    /// The memmap's descriptors, and the zone's name: copies, which stay in registers.
+    pub(crate) links: FrameLinks,
+    pub(super) id: ZoneId,
+}
+
+impl<'z> ZoneMut<'z> {
+    #[inline(always)]
+    pub(crate) fn new(
+        shared: &'z ZoneShared,
+        areas: &'z mut FreeAreas,
+        memmap: &'z Memmap,
+    ) -> Self {
+        Self { shared, areas, memmap, links: memmap.links(), id: shared.id }
+    }
+
+    /// The same zone once more, for a call that is not inlined: only there must the value be in
+    /// memory then.
+    #[inline(always)]
+    pub(super) fn again(&mut self) -> ZoneMut<'_> {
+        ZoneMut { areas: self.areas, ..*self }
+    }
 }
 
 /// Whether memory of a zone is being reclaimed now: CPUs keep less then.

@@ -19,7 +19,7 @@ pub(crate) use index::{NR_PCP_LISTS, PcpIndex};
 pub use index::{PcpList, PcpOrders};
 pub(crate) use table::Pcps;
 
-use crate::memmap::{Fixed, FrameLinks, FrameQueue, FrameState, FreeBlock};
+use crate::memmap::{Fixed, FrameLinks, FrameList, FrameState, FreeBlock, ListEnd};
 use crate::sync::{Counter, PerCpu};
 use crate::zone::{Ample, ReclaimActive};
 use crate::zone_id::ZoneId;
@@ -68,19 +68,19 @@ static_assertions::const_assert!(align_of::<Pcp>() == 128);
 
 /// The lists, one for each order and type.
 #[derive(Debug)]
-pub(crate) struct PcpLists([FrameQueue; PcpIndex::PLACES]);
+pub(crate) struct PcpLists([FrameList; PcpIndex::PLACES]);
 
 impl PcpLists {
-    const EMPTY: Self = Self([FrameQueue::EMPTY; PcpIndex::PLACES]);
+    const EMPTY: Self = Self([FrameList::EMPTY; PcpIndex::PLACES]);
 
     /// One of them.
     #[inline]
-    pub(crate) fn list(&self, index: PcpIndex) -> &FrameQueue {
+    pub(crate) fn list(&self, index: PcpIndex) -> &FrameList {
         &self.0[index.get()]
     }
 
     #[inline]
-    fn list_mut(&mut self, index: PcpIndex) -> &mut FrameQueue {
+    fn list_mut(&mut self, index: PcpIndex) -> &mut FrameList {
         &mut self.0[index.get()]
     }
 }
@@ -201,7 +201,7 @@ impl Pcp {
         (index, order): (PcpIndex, Order),
         links: FrameLinks,
     ) -> Option<FreeBlock> {
-        let block = lists.list_mut(index).pop_front(links)?;
+        let block = lists.list_mut(index).pop(links)?;
         self.sub_count(1 << order.get());
         Some(block)
     }
@@ -214,7 +214,7 @@ impl Pcp {
         (index, count): (PcpIndex, u32),
         (links, block): (FrameLinks, FreeBlock),
     ) {
-        lists.list_mut(index).push_front(links, block);
+        lists.list_mut(index).push(links, block, ListEnd::Head);
         self.count.store(count, Ordering::Relaxed);
     }
 
