@@ -36,6 +36,12 @@ impl FrameIdx {
         NonZeroU32::new(word).map(Self)
     }
 
+    /// As [`from_link`](Self::from_link), for a word that is not 0.
+    #[inline]
+    pub(super) fn from_nonzero(word: NonZeroU32) -> Self {
+        Self(word)
+    }
+
     #[inline]
     pub(crate) fn get(self) -> u32 {
         self.0.get()

@@ -96,7 +96,7 @@ impl ZoneMut<'_> {
         migratetype: MigrateType,
         end: ListEnd,
     ) {
-        let state = FrameState::free(order, migratetype, self.id);
+        let state = FrameState::free(order, migratetype, self.bits);
         // INVARIANT: the word and the list are changed together (I2, I7).
         self.links.frame(block.index()).set_state(state);
         self.areas.nr_free[order.index()] += 1;
@@ -116,7 +116,7 @@ impl ZoneMut<'_> {
         migratetype: MigrateType,
     ) {
         let mut half = 1 << low.get();
-        let mut state = FrameState::free(low, migratetype, self.id);
+        let mut state = FrameState::free(low, migratetype, self.bits);
         let orders = low.index()..high.index().max(low.index());
         let lists = &mut self.areas.lists[orders.clone()];
         for (lists, nr_free) in lists.iter_mut().zip(&mut self.areas.nr_free[orders]) {
@@ -156,9 +156,8 @@ impl ZoneMut<'_> {
     /// Takes the first block of a list, whatever its descriptors.
     #[inline(always)]
     fn pop_open(&mut self, order: Order, migratetype: MigrateType) -> Option<FreeBlock> {
-        let list = self.areas.list_mut(order, migratetype);
-        let block = list.pop(self.links)?;
-        if list.is_empty() {
+        let (block, was_only) = self.areas.list_mut(order, migratetype).pop(self.links)?;
+        if was_only {
             self.shared.list_emptied(order, migratetype.index());
         }
         self.areas.nr_free[order.index()] -= 1;
@@ -187,7 +186,7 @@ impl ZoneMut<'_> {
             self.shared.list_emptied(order, kind);
         }
         self.areas.nr_free[order.index()] -= 1;
-        self.links.frame(index).set_state(FrameState::tail(self.id));
+        self.links.frame(index).set_state(FrameState::tail(self.bits));
         FreeBlock::new(index)
     }
 
@@ -203,7 +202,7 @@ impl ZoneMut<'_> {
     #[inline]
     pub(super) fn free_head(&self, index: FrameIdx) -> Option<FreeHead> {
         let state = self.memmap.state(index);
-        let here = state.kind() == FrameKind::Free && state.zone() == self.id;
+        let here = state.kind() == FrameKind::Free && state.zone() == self.shared.id;
         here.then(|| FreeHead { index, order: state.order(), state })
     }
 
@@ -218,7 +217,7 @@ impl ZoneMut<'_> {
         let index = index.buddy(order);
         // The section has an allocated or free block below the largest order: it is not pristine.
         let state = self.links.frame(index).state();
-        state.is_free(order, self.id).then_some(FreeHead { index, order, state })
+        state.is_free(order, self.bits).then_some(FreeHead { index, order, state })
     }
 
     /// Moves a free block to the tail of another type's list, of the same order, and counts its

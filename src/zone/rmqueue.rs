@@ -73,14 +73,24 @@ impl ZoneMut<'_> {
     ) -> Option<FrameIdx> {
         match self.rmqueue_at_hand(order, migratetype, flags) {
             Some(index) => Some(index),
-            None => self.again().rmqueue_split(order, migratetype, flags),
+            None => self.again().rmqueue_larger(order, migratetype, flags),
         }
     }
 
-    /// As [`rmqueue_own`](Self::rmqueue_own), from a larger or fresh block, too.
     #[inline(never)]
-    fn rmqueue_split(
+    fn rmqueue_larger(
         mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+    ) -> Option<FrameIdx> {
+        self.rmqueue_split(order, migratetype, flags)
+    }
+
+    /// As [`rmqueue_own`](Self::rmqueue_own), from a larger or fresh block, too: in place.
+    #[inline(always)]
+    pub(crate) fn rmqueue_split(
+        &mut self,
         order: Order,
         migratetype: MigrateType,
         flags: AllocFlags,

@@ -1,7 +1,7 @@
 //! What is known of a zone without its lock: its size, watermarks and counts.
 
 use super::free_area::FreeAreas;
-use crate::memmap::{FrameLinks, FrameState, Memmap};
+use crate::memmap::{FrameLinks, FrameState, Memmap, ZoneBits};
 use crate::sync::Counter;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::watermark::{ZoneSnapshot, ZoneView};
@@ -18,6 +18,8 @@ use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 #[derive(Debug)]
 pub(crate) struct ZoneShared {
     pub(crate) id: ZoneId,
+    /// The same, for state words.
+    bits: ZoneBits,
     /// From the first frame to one past the last, holes included.
     pub(crate) span: PfnRange,
     /// Frames that exist.
@@ -86,6 +88,7 @@ impl ZoneShared {
     pub(crate) fn new(id: ZoneId, span: PfnRange) -> Self {
         Self {
             id,
+            bits: id.into(),
             span,
             present: Counter::default(),
             managed: Counter::default(),
@@ -179,12 +182,6 @@ impl ZoneShared {
         local.add(1);
     }
 
-    /// As [`count_hit`](Self::count_hit), for a request that preferred this zone's node.
-    #[inline]
-    pub(crate) fn count_preferred(&self, here: NodeId) {
-        self.count_hit(self.id.node(), here);
-    }
-
     /// Whether memory of the zone is being reclaimed now.
     #[inline]
     pub(crate) fn reclaim_active(&self) -> ReclaimActive {
@@ -234,7 +231,7 @@ impl ZoneShared {
     pub(crate) fn weigh(&self) {
         let enough = self.nr_free.get() > self.ample_above.get();
         match self.is_ample() {
-            // That the last large block may have gone, `list_emptied` has noted.
+            // That the last large block went, `list_emptied` has noted.
             true if enough => {}
             false if !enough => {}
             _ => self.weigh_again(enough),
@@ -319,8 +316,7 @@ impl ZoneShared {
     pub(crate) fn list_emptied(&self, order: Order, kind: usize) {
         let orders = self.nonempty[kind].load(Ordering::Relaxed) & !(1 << order.get());
         self.nonempty[kind].store(orders, Ordering::Relaxed);
-        if order >= PAGEBLOCK_ORDER && self.is_ample() {
-            // Until it is weighed, before the lock is given back.
+        if order >= PAGEBLOCK_ORDER && self.is_ample() && !self.has_large_block() {
             self.ample.0.store(false, Ordering::Relaxed);
         }
     }
@@ -380,9 +376,9 @@ pub(crate) struct ZoneMut<'z> {
     pub(crate) shared: &'z ZoneShared,
     pub(crate) areas: &'z mut FreeAreas,
     pub(crate) memmap: &'z Memmap,
-    /// The memmap's descriptors, and the zone's name: copies, which stay in registers.
+    /// Copies, which stay in registers.
     pub(super) links: FrameLinks,
-    pub(super) id: ZoneId,
+    pub(super) bits: ZoneBits,
 }
 
 impl<'z> ZoneMut<'z> {
@@ -392,7 +388,15 @@ impl<'z> ZoneMut<'z> {
         areas: &'z mut FreeAreas,
         memmap: &'z Memmap,
     ) -> Self {
-        Self { shared, areas, memmap, links: memmap.links(), id: shared.id }
+        Self { shared, areas, memmap, links: memmap.links(), bits: shared.bits }
+    }
+
+    /// As [`count_hit`](ZoneShared::count_hit), for a request that preferred this zone's node.
+    #[inline]
+    pub(crate) fn count_preferred(&self, here: NodeId) {
+        let events = &self.shared.events;
+        events.numa_hit.add(1);
+        if self.shared.id.node() == here { &events.numa_local } else { &events.numa_other }.add(1);
     }
 
     /// The same zone once more, for a call that is not inlined: only there must the value be in
