@@ -225,15 +225,20 @@ impl<'m> RawZone<'m> {
         let (mut zone, order) = (self.zone(), pages.order());
         let migratetype = zone.memmap.pageblock(index).migratetype();
         if !zone.is_free_alone(index, order, migratetype) {
-            return self.free_with_others(index, order);
+            return self.free_with_others(index, order, migratetype);
         }
         zone.free_alone(FreeBlock::new(index), order, migratetype);
         Ok(())
     }
 
     #[inline(never)]
-    fn free_with_others(&mut self, index: FrameIdx, order: Order) -> Result<(), Refused> {
-        self.zone().free_with_others(FreeBlock::new(index), order);
+    fn free_with_others(
+        &mut self,
+        index: FrameIdx,
+        order: Order,
+        migratetype: MigrateType,
+    ) -> Result<(), Refused> {
+        self.zone().free_with_others(FreeBlock::new(index), order, migratetype);
         Ok(())
     }
 

@@ -76,7 +76,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
         let cpu = machine.cpus.as_slice().get(self.platform.cpu_id().index())?;
         let route = cpu.routes.of(gfp);
-        let migratetype = MigrateType::from_low_bits(u32::from(route.kind()?));
+        let migratetype = MigrateType::from_index(usize::from(route.kind()?))?;
         let zone = machine.zone(route.zone()).filter(|zone| zone.shared.is_ample_for(order))?;
         Some(Way { zone, cpu, migratetype })
     }

@@ -113,7 +113,8 @@ impl FrameIdx {
     /// here.
     #[inline]
     pub(crate) fn forward_in_block(self, frames: u32) -> Self {
-        Self::of_section(self.get() | frames & OFFSET_MASK)
+        debug_assert!(frames <= OFFSET_MASK - self.offset());
+        Self::of_section(self.get() | frames)
     }
 
     /// The frame `frames` further on, `None` beyond the section.

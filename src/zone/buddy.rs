@@ -99,7 +99,11 @@ impl ZoneMut<'_> {
 
     #[inline(never)]
     fn free_outlined(mut self, block: FreeBlock, order: Order) {
-        self.free_with_others(block, order);
+        let migratetype = self.memmap.pageblock(block.index()).migratetype();
+        if order > PAGEBLOCK_ORDER && self.differs_in_count(block.index(), migratetype) {
+            return self.free_halves(block);
+        }
+        self.free_one_page(block, order, migratetype, FreeTo::Head);
     }
 
     /// Whether freeing a block comes to no more than putting it on its list. `migratetype` is that
@@ -124,12 +128,16 @@ impl ZoneMut<'_> {
         self.add_freed(block, order, migratetype, FreeTo::Head);
     }
 
-    /// Frees any block, merged as far as that goes: in place.
+    /// Frees a block of which [`is_free_alone`](Self::is_free_alone) says no: in place.
     #[inline(always)]
-    pub(crate) fn free_with_others(&mut self, block: FreeBlock, order: Order) {
-        let migratetype = self.memmap.pageblock(block.index()).migratetype();
-        if order > PAGEBLOCK_ORDER && self.differs_in_count(block.index(), migratetype) {
-            return self.again().free_halves(block);
+    pub(crate) fn free_with_others(
+        &mut self,
+        block: FreeBlock,
+        order: Order,
+        migratetype: MigrateType,
+    ) {
+        if order > PAGEBLOCK_ORDER {
+            return self.again().free_outlined(block, order);
         }
         self.shared.add_free(migratetype, order.nr_pages());
         let (index, order) = self.merge(block.into_index(), order, migratetype);
@@ -155,7 +163,7 @@ impl ZoneMut<'_> {
 
     /// Takes free buddies off their lists while there are any (I4); gives the block that results,
     /// aligned and of one zone as its halves were (I3).
-    #[inline]
+    #[inline(always)]
     fn merge(
         &mut self,
         mut index: FrameIdx,

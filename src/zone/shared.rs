@@ -15,11 +15,21 @@ use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 
 /// The part of a zone that anybody may read. What changes is changed under the zone's lock, with
 /// plain stores; a reader without the lock may see values that no longer, or not yet, fit together.
+///
+/// What is changed with nearly every block stands first, in one cache line.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct ZoneShared {
-    pub(crate) id: ZoneId,
-    /// The same, for state words.
+    pub(crate) nr_free: Counter,
+    pub(crate) nr_free_cma: Counter,
+    /// Per migratetype, a bit for each order whose list is not empty.
+    nonempty: [AtomicU16; FrameState::TYPES],
+    /// With more free frames than this there is enough for every request that has per-CPU lists.
+    ample_above: Counter,
+    /// The name, as state words have it.
     bits: ZoneBits,
+    pub(crate) id: ZoneId,
+    pub(crate) events: ZoneEvents,
     /// From the first frame to one past the last, holes included.
     pub(crate) span: PfnRange,
     /// Frames that exist.
@@ -28,13 +38,9 @@ pub(crate) struct ZoneShared {
     pub(crate) managed: Counter,
     /// Managed frames that belong to CMA areas.
     pub(crate) cma: Counter,
-    pub(crate) nr_free: Counter,
-    pub(crate) nr_free_cma: Counter,
     pub(crate) nr_reserved_highatomic: Counter,
     /// Isolated pageblocks.
     pub(crate) nr_isolated: Counter,
-    /// Per migratetype, a bit for each order whose list is not empty.
-    nonempty: [AtomicU16; FrameState::TYPES],
     watermarks: [Counter; 3],
     boost: Counter,
     lowmem_reserve: [Counter; MAX_NR_ZONES],
@@ -42,13 +48,15 @@ pub(crate) struct ZoneShared {
     boost_factor: AtomicUsize,
     /// The boost rose since kswapd was last told.
     boosted: AtomicBool,
-    /// With more free frames than this there is enough for every request that has per-CPU lists.
-    ample_above: Counter,
-    ample: Line<AtomicBool>,
     ungrouped: AtomicBool,
     reclaim_active: AtomicBool,
-    pub(crate) events: ZoneEvents,
+    ample: Line<AtomicBool>,
 }
+
+#[cfg(target_pointer_width = "64")]
+static_assertions::const_assert!(
+    core::mem::offset_of!(ZoneShared, events) + core::mem::offset_of!(ZoneEvents, numa_miss) == 64
+);
 
 /// A value with a pair of cache lines to itself: who reads it seldom waits for those who write to its
 /// neighbours.
@@ -58,14 +66,15 @@ struct Line<T>(T);
 
 /// What happened in a zone, counted under its lock.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct ZoneEvents {
     pub(crate) numa_hit: Counter,
+    pub(crate) numa_local: Counter,
     pub(crate) numa_miss: Counter,
     /// Requests that preferred this zone and were served by another node.
     pub(crate) numa_foreign: AtomicUsize,
     /// Requests that preferred another node and were served by per-CPU lists of this zone.
     pub(crate) pcp_miss: AtomicUsize,
-    pub(crate) numa_local: Counter,
     pub(crate) numa_other: Counter,
     /// Requests served from memory of another migratetype.
     pub(crate) fallbacks: Counter,
