@@ -97,6 +97,7 @@ impl ZoneMut<'_> {
         }
     }
 
+    /// Frees any block.
     #[inline(never)]
     fn free_outlined(mut self, block: FreeBlock, order: Order) {
         let migratetype = self.memmap.pageblock(block.index()).migratetype();
@@ -176,7 +177,7 @@ impl ZoneMut<'_> {
             if order == PAGEBLOCK_ORDER && !self.may_merge(buddy.index(), migratetype) {
                 break;
             }
-            index = index.parent_with(self.unlink(buddy, order).into_index());
+            index = index.parent_with(self.unlink(buddy).into_index());
             order = above;
         }
         (index, order)

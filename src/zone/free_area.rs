@@ -134,12 +134,12 @@ impl ZoneMut<'_> {
     /// the block is free.
     #[inline]
     pub(super) fn pop(&mut self, order: Order, migratetype: MigrateType) -> Option<FreeBlock> {
-        let block = self.pop_open(order, migratetype)?;
+        let block = self.pop_unopened(order, migratetype)?;
         self.open(block.index(), order);
         Some(block)
     }
 
-    /// As [`pop`](Self::pop), but `None` for a fresh largest block, too.
+    /// As [`pop`](Self::pop), but `None` if the first block is a fresh largest one.
     #[inline(always)]
     pub(super) fn pop_described(
         &mut self,
@@ -150,12 +150,12 @@ impl ZoneMut<'_> {
         if order == Order::MAX && self.memmap.section(first).is_pristine() {
             return None;
         }
-        self.pop_open(order, migratetype)
+        self.pop_unopened(order, migratetype)
     }
 
-    /// Takes the first block of a list, whatever its descriptors.
+    /// As [`pop`](Self::pop), but a fresh largest block stays as it is.
     #[inline(always)]
-    fn pop_open(&mut self, order: Order, migratetype: MigrateType) -> Option<FreeBlock> {
+    fn pop_unopened(&mut self, order: Order, migratetype: MigrateType) -> Option<FreeBlock> {
         let (block, was_only) = self.areas.list_mut(order, migratetype).pop(self.links)?;
         if was_only {
             self.shared.list_emptied(order, migratetype.index());
@@ -169,16 +169,16 @@ impl ZoneMut<'_> {
     #[inline]
     pub(super) fn remove(&mut self, head: FreeHead) -> FreeBlock {
         let order = head.order;
-        let block = self.unlink(head, order);
+        let block = self.unlink(head);
         self.open(block.index(), order);
         block
     }
 
-    /// As [`remove`](Self::remove), for a block of that order, below the largest.
+    /// As [`remove`](Self::remove), for a block that is no fresh largest one.
     #[expect(clippy::needless_pass_by_value, reason = "the proof is used up: lists change")]
     #[inline(always)]
-    pub(super) fn unlink(&mut self, head: FreeHead, order: Order) -> FreeBlock {
-        let (index, kind) = (head.index, head.state.type_number());
+    pub(super) fn unlink(&mut self, head: FreeHead) -> FreeBlock {
+        let (index, order, kind) = (head.index, head.order, head.state.type_number());
         let list = &mut self.areas.lists[order.index()][kind];
         // SAFETY: a `FreeHead` is made from the frame's word, which names the list that it is on
         // (I2, I7), and no list has changed since.
@@ -190,7 +190,7 @@ impl ZoneMut<'_> {
         FreeBlock::new(index)
     }
 
-    /// A fresh largest block, just taken off its list, gets its descriptors written.
+    /// A fresh largest block, just taken off its list, gets its other descriptors written.
     #[inline(always)]
     fn open(&self, index: FrameIdx, order: Order) {
         if order == Order::MAX {

@@ -2,8 +2,7 @@
 
 use super::shared::ZoneMut;
 use super::watermark::ZoneView;
-use crate::memmap::FrameIdx;
-use crate::memmap::FreeBlock;
+use crate::memmap::{FrameIdx, FreeBlock};
 use crate::{AllocFlags, Extfrag, MigrateType, Order};
 
 /// A block that was taken from a zone's lists, and is now allocated.
@@ -33,7 +32,7 @@ impl ZoneMut<'_> {
         migratetype: MigrateType,
         flags: AllocFlags,
     ) -> Option<FrameIdx> {
-        if flags.intersects(AllocFlags::HIGHATOMIC | AllocFlags::CMA) && self.is_elsewhere(flags) {
+        if self.is_elsewhere(flags) {
             return None;
         }
         let block = self.pop_described(order, migratetype)?;
@@ -77,6 +76,7 @@ impl ZoneMut<'_> {
         }
     }
 
+    /// [`rmqueue_split`](Self::rmqueue_split), not in place.
     #[inline(never)]
     fn rmqueue_larger(
         mut self,
