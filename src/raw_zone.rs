@@ -203,8 +203,12 @@ impl<'m> RawZone<'m> {
         migratetype: MigrateType,
         flags: AllocFlags,
     ) -> Option<Pages> {
-        let taken = self.zone().rmqueue_buddy(order, migratetype, flags, HighAtomicUse::First)?;
-        Some(self.memmap.token(taken.index, order))
+        let mut zone = self.zone();
+        let index = match zone.rmqueue_split(order, migratetype, flags) {
+            Some(index) => index,
+            None => zone.rmqueue_buddy(order, migratetype, flags, HighAtomicUse::First)?.index,
+        };
+        Some(self.memmap.token(index, order))
     }
 
     /// Frees a block, to the lists of its pageblock's present type.
@@ -214,22 +218,27 @@ impl<'m> RawZone<'m> {
     /// A token that is not of this zone, or whose block is not what it says, is given back.
     #[doc(alias = "free_one_page")]
     pub fn free_pages(&mut self, pages: Pages) -> Result<(), Refused> {
-        let Some(index) = block_of_token(&self.memmap, &pages) else {
+        let Some((index, _)) = block_of_token(&self.memmap, &pages) else {
             return self.refuse(pages);
         };
         self.memmap.frame(index).count.init(0); // a zone alone knows no second reference
         let (mut zone, order) = (self.zone(), pages.order());
         let migratetype = zone.memmap.pageblock(index).migratetype();
         if !zone.is_free_alone(index, order, migratetype) {
-            return self.free_with_others(index, order);
+            return self.free_with_others(index, order, migratetype);
         }
         zone.free_alone(FreeBlock::new(index), order, migratetype);
         Ok(())
     }
 
     #[inline(never)]
-    fn free_with_others(&mut self, index: FrameIdx, order: Order) -> Result<(), Refused> {
-        self.zone().free_with_others(FreeBlock::new(index), order);
+    fn free_with_others(
+        &mut self,
+        index: FrameIdx,
+        order: Order,
+        migratetype: MigrateType,
+    ) -> Result<(), Refused> {
+        self.zone().free_with_others(FreeBlock::new(index), order, migratetype);
         Ok(())
     }
 

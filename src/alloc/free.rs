@@ -4,7 +4,7 @@
 mod tests;
 
 use super::PageAllocator;
-use crate::memmap::{FrameIdx, FreeBlock};
+use crate::memmap::{FrameIdx, FrameState, FreeBlock};
 use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
@@ -30,6 +30,14 @@ impl fmt::Display for Refused {
 }
 
 impl core::error::Error for Refused {}
+
+/// A block whose last reference is gone.
+#[derive(Clone, Copy)]
+struct Unheld {
+    index: FrameIdx,
+    /// As it was when it was found.
+    state: FrameState,
+}
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Gives a reference back; when it was the last, the block is free.
@@ -66,42 +74,49 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[inline(never)]
     fn put_pages(&self, pages: Pages) -> Result<(), Refused> {
         match self.machine() {
-            Some(machine) if machine.pcps.takes(pages.order()) => self.put_listed(pages),
-            _ => self.put_unlisted(pages),
+            Some(machine) if machine.pcps.takes_back(&pages) => self.put_listed(machine, pages),
+            Some(machine) => self.put_unlisted(machine, pages),
+            None => self.refuse(pages),
         }
-    }
-
-    /// As [`put_pages`](Self::put_pages), for an order that has no per-CPU lists.
-    #[inline(never)]
-    fn put_unlisted(&self, pages: Pages) -> Result<(), Refused> {
-        self.put(pages, RefCount::put_testzero, Self::free_to_zone)
     }
 
     /// As [`put_pages`](Self::put_pages), for an order that has per-CPU lists.
     #[inline(never)]
-    fn put_listed(&self, pages: Pages) -> Result<(), Refused> {
-        self.put(pages, RefCount::put_testzero, Self::free_to_list)
+    fn put_listed(&self, machine: &Machine, pages: Pages) -> Result<(), Refused> {
+        self.put(machine, pages, RefCount::put_testzero, Self::free_to_list)
+    }
+
+    /// As [`put_pages`](Self::put_pages), for an order that has no per-CPU lists.
+    #[inline(never)]
+    fn put_unlisted(&self, machine: &Machine, pages: Pages) -> Result<(), Refused> {
+        self.put(machine, pages, RefCount::put_testzero, Self::free_to_zone)
     }
 
     /// As [`free_pages`](Self::free_pages), for a block that others may wrongly free at the same
     /// time: one of them is told so.
     pub(super) fn put_contended(&self, pages: Pages) -> Result<(), Refused> {
-        self.put(pages, RefCount::put_contended, Self::free_to_list)
+        match self.machine() {
+            Some(machine) => self.put(machine, pages, RefCount::put_contended, Self::free_anywhere),
+            None => self.refuse(pages),
+        }
     }
 
     /// Gives a reference back, and after the last one the block, in the given ways.
     #[inline(always)]
     fn put(
         &self,
+        machine: &Machine,
         pages: Pages,
         put: impl FnOnce(&RefCount) -> Option<bool>,
-        free: impl FnOnce(&Self, &Machine, FrameIdx, Pages) -> Result<(), Refused>,
+        free: impl FnOnce(&Self, &Machine, Unheld, Pages) -> Result<(), Refused>,
     ) -> Result<(), Refused> {
-        let Some((machine, index)) = self.block_of(&pages) else { return self.refuse(pages) };
+        let Some((index, state)) = block_of_token(&machine.memmap, &pages) else {
+            return self.refuse(pages);
+        };
         match put(&machine.memmap.frame(index).count) {
             Some(true) => {
                 self.trace.mm_page_free(pages.pfn(), pages.order());
-                free(self, machine, index, pages)
+                free(self, machine, Unheld { index, state }, pages)
             }
             Some(false) => Ok(()),
             None => self.refuse(pages),
@@ -116,13 +131,6 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Ok((machine, index))
     }
 
-    /// The block of a token, as [`check_token`](Self::check_token) has it.
-    #[inline(always)]
-    fn block_of(&self, pages: &Pages) -> Option<(&Machine, FrameIdx)> {
-        let machine = self.machine()?;
-        Some((machine, block_of_token(&machine.memmap, pages)?))
-    }
-
     /// Gives a token back that has no block, with the reason.
     #[cold]
     #[inline(never)]
@@ -133,48 +141,49 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
     }
 
-    /// Frees a block whose last reference is gone to the running CPU's lists; to its zone if its order
-    /// has none, or they are in use.
+    /// Frees a block to the running CPU's lists; to its zone if they are in use.
     #[inline(always)]
-    fn free_to_list(
-        &self,
-        machine: &Machine,
-        index: FrameIdx,
-        pages: Pages,
-    ) -> Result<(), Refused> {
-        let (state, order) = (machine.memmap.frame(index).state(), pages.order());
-        if machine.pcps.takes(order) && self.free_to_pcplist(machine, index, state, order) {
-            return Ok(());
+    fn free_to_list(&self, machine: &Machine, block: Unheld, pages: Pages) -> Result<(), Refused> {
+        match self.free_to_pcplist(machine, block.index, block.state, pages.order()) {
+            true => Ok(()),
+            false => self.free_past_lists(machine, block, pages),
         }
-        self.free_past_lists(machine, index, pages)
+    }
+
+    /// Frees a block to the running CPU's lists if its order has any, else to its zone.
+    #[inline(never)]
+    fn free_anywhere(&self, machine: &Machine, block: Unheld, pages: Pages) -> Result<(), Refused> {
+        match machine.pcps.takes_back(&pages) {
+            true => self.free_to_list(machine, block, pages),
+            false => self.free_past_lists(machine, block, pages),
+        }
     }
 
     #[inline(never)]
     fn free_past_lists(
         &self,
         machine: &Machine,
-        index: FrameIdx,
+        block: Unheld,
         pages: Pages,
     ) -> Result<(), Refused> {
-        self.free_to_zone(machine, index, pages)
+        self.free_to_zone(machine, block, pages)
     }
 
-    /// Frees a block whose last reference is gone to its zone. It is looked at again under the zone's
-    /// lock: two that wrongly free the same block by number at once may both have come here.
+    /// Frees a block to its zone. It is looked at again under the zone's lock: two that wrongly free
+    /// the same block by number at once may both have come here.
     #[inline(always)]
     fn free_to_zone(
         &self,
         machine: &Machine,
-        index: FrameIdx,
+        Unheld { index, state }: Unheld,
         pages: Pages,
     ) -> Result<(), Refused> {
-        let (frame, order) = (machine.memmap.frame(index), pages.order());
-        let Some(zone) = machine.zone(frame.state().zone()) else { return self.refuse(pages) };
+        let Some(zone) = machine.zone(state.zone()) else { return self.refuse(pages) };
         {
             let irq = IrqGuard::new(&self.platform);
             let mut held = zone.hold(&machine.memmap, &irq);
-            if frame.state().is_block_of(pages.name()) {
-                held.zone().free_block(FreeBlock::new(index), order);
+            if machine.memmap.frame(index).state().is_block_of(pages.name()) {
+                held.zone().free_block(FreeBlock::new(index), pages.order());
                 return Ok(());
             }
         }

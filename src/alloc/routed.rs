@@ -34,7 +34,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let Some(way) = self.way(machine, admitted, order) else {
             return self.alloc_near(machine, admitted, order);
         };
-        let take = |mut zone: ZoneMut<'_>| {
+        let take = |zone: &mut ZoneMut<'_>| {
             zone.rmqueue_at_hand(order, way.migratetype, cma_flag(way.migratetype))
         };
         match self.take_from(machine, way, take) {
@@ -52,7 +52,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         order: Order,
     ) -> Result<Pages, AllocError> {
         if let Some(way) = self.way(machine, admitted, order) {
-            let take = |mut zone: ZoneMut<'_>| {
+            let take = |zone: &mut ZoneMut<'_>| {
                 zone.rmqueue_own(order, way.migratetype, cma_flag(way.migratetype))
             };
             if let Some(index) = self.take_from(machine, way, take) {
@@ -86,12 +86,13 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         &self,
         machine: &Machine,
         way: Way<'_>,
-        take: impl FnOnce(ZoneMut<'_>) -> Option<FrameIdx>,
+        take: impl FnOnce(&mut ZoneMut<'_>) -> Option<FrameIdx>,
     ) -> Option<FrameIdx> {
         let irq = IrqGuard::new(&self.platform);
         let mut held = way.zone.hold(&machine.memmap, &irq);
-        let index = take(held.zone())?;
-        way.zone.shared.count_preferred(way.cpu.node);
+        let mut zone = held.zone();
+        let index = take(&mut zone)?;
+        zone.count_preferred(way.cpu.node);
         Some(index)
     }
 

@@ -83,7 +83,7 @@ impl BlockName {
 
     /// The order as it stands in the token: a number in four bits.
     #[inline]
-    pub(super) fn order_bits(self) -> u32 {
+    pub(crate) fn order_bits(self) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "four bits")]
         let bits = (self.place.get() & ORDER_MASK) as u32;
         bits

@@ -146,15 +146,27 @@ const ZONE_MASK: u32 = ((1 << ZoneId::BITS) - 1) << ZONE_SHIFT;
 
 static_assertions::const_assert!(MOVABLE > ZONE_MASK && PFMEMALLOC > ZONE_MASK);
 
+/// A zone as it stands in a state word: who makes many words of one zone keeps this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ZoneBits(u32);
+
+impl From<ZoneId> for ZoneBits {
+    #[inline]
+    fn from(zone: ZoneId) -> Self {
+        Self(u32::from(zone.get()) << ZONE_SHIFT)
+    }
+}
+
 impl FrameState {
     /// Numbers of migratetypes that a word has room for; some are of no type.
     pub(crate) const TYPES: usize = 1 << TYPE_MASK.count_ones();
 
     pub(crate) const ABSENT: Self = Self(FrameKind::Absent as u32);
 
+    /// The parts are disjoint, and so may be added: one instruction adds more than two.
     #[inline]
-    fn new(kind: FrameKind, zone: ZoneId) -> Self {
-        Self(kind as u32 | u32::from(zone.get()) << ZONE_SHIFT)
+    fn new(kind: FrameKind, order: Order, zone: impl Into<ZoneBits>) -> Self {
+        Self(zone.into().0 + (order.get() << ORDER_SHIFT) + kind as u32)
     }
 
     /// This state, of order 0, as one of another order.
@@ -163,19 +175,23 @@ impl FrameState {
         Self(self.0 + (order.get() << ORDER_SHIFT))
     }
 
+    #[inline]
+    fn with_type(self, migratetype: MigrateType) -> Self {
+        Self(self.0 + ((migratetype as u32) << TYPE_SHIFT))
+    }
+
     pub(crate) fn reserved(zone: ZoneId) -> Self {
-        Self::new(FrameKind::Reserved, zone)
+        Self::new(FrameKind::Reserved, Order::ZERO, zone)
     }
 
     #[inline]
-    pub(crate) fn tail(zone: ZoneId) -> Self {
-        Self::new(FrameKind::Tail, zone)
+    pub(crate) fn tail(zone: impl Into<ZoneBits>) -> Self {
+        Self::new(FrameKind::Tail, Order::ZERO, zone)
     }
 
     #[inline]
-    pub(crate) fn free(order: Order, migratetype: MigrateType, zone: ZoneId) -> Self {
-        let state = Self::new(FrameKind::Free, zone).with_order(order);
-        Self(state.0 | (migratetype as u32) << TYPE_SHIFT)
+    pub(crate) fn free(order: Order, migratetype: MigrateType, zone: impl Into<ZoneBits>) -> Self {
+        Self::new(FrameKind::Free, order, zone).with_type(migratetype)
     }
 
     /// The state of a free block of the next larger order, below the largest, on a list of the same
@@ -186,20 +202,23 @@ impl FrameState {
     }
 
     #[inline]
-    pub(crate) fn cached(order: Order, migratetype: MigrateType, zone: ZoneId) -> Self {
-        let state = Self::new(FrameKind::Cached, zone).with_order(order);
-        Self(state.0 | (migratetype as u32) << TYPE_SHIFT)
+    pub(crate) fn cached(
+        order: Order,
+        migratetype: MigrateType,
+        zone: impl Into<ZoneBits>,
+    ) -> Self {
+        Self::new(FrameKind::Cached, order, zone).with_type(migratetype)
     }
 
     #[inline]
-    pub(crate) fn allocated(order: Order, zone: ZoneId) -> Self {
-        Self::new(FrameKind::Allocated, zone).with_order(order)
+    pub(crate) fn allocated(order: Order, zone: impl Into<ZoneBits>) -> Self {
+        Self::new(FrameKind::Allocated, order, zone)
     }
 
     /// Whether it heads a free block of that order in that zone: one compare.
     #[inline]
-    pub(crate) fn is_free(self, order: Order, zone: ZoneId) -> bool {
-        self.0 & !TYPE_MASK == Self::new(FrameKind::Free, zone).with_order(order).0
+    pub(crate) fn is_free(self, order: Order, zone: impl Into<ZoneBits>) -> bool {
+        self.0 & !TYPE_MASK == Self::new(FrameKind::Free, order, zone).0
     }
 
     /// Whether it heads an allocated block of that order, whatever its marks and its zone.

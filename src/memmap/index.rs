@@ -36,6 +36,12 @@ impl FrameIdx {
         NonZeroU32::new(word).map(Self)
     }
 
+    /// As [`from_link`](Self::from_link), for a word that is not 0.
+    #[inline]
+    pub(super) fn from_nonzero(word: NonZeroU32) -> Self {
+        Self(word)
+    }
+
     #[inline]
     pub(crate) fn get(self) -> u32 {
         self.0.get()
@@ -107,7 +113,8 @@ impl FrameIdx {
     /// here.
     #[inline]
     pub(crate) fn forward_in_block(self, frames: u32) -> Self {
-        Self::of_section(self.get() | frames & OFFSET_MASK)
+        debug_assert!(frames <= OFFSET_MASK - self.offset());
+        Self::of_section(self.get() | frames)
     }
 
     /// The frame `frames` further on, `None` beyond the section.

@@ -5,6 +5,7 @@ use super::frame::{Frame, Link};
 use super::index::FrameIdx;
 use super::section::SECTION_SHIFT;
 use core::fmt;
+use core::num::NonZeroU32;
 
 /// Where the descriptors of a list's frames are: all that a list needs beside its two ends. A copy
 /// in a local variable stays in a register where the memmap would be asked again and again.
@@ -68,7 +69,7 @@ impl FrameIdx {
     pub(super) fn of_section(word: u32) -> Self {
         debug_assert!(word >> SECTION_SHIFT != 0);
         // SAFETY: mapped sections are numbered from 1 (I1), so the word is not 0.
-        unsafe { Self::from_link(word).unwrap_unchecked() }
+        Self::from_nonzero(unsafe { NonZeroU32::new_unchecked(word) })
     }
 }
 
@@ -129,16 +130,17 @@ impl FrameList {
         self.ends = [Some(block.into_index()); 2];
     }
 
-    /// Takes the first block.
+    /// Takes the first block. True if it was the only one.
     #[inline(always)]
-    pub(crate) fn pop(&mut self, links: FrameLinks) -> Option<FreeBlock> {
+    pub(crate) fn pop(&mut self, links: FrameLinks) -> Option<(FreeBlock, bool)> {
         let head = self.head()?;
-        if self.is_at(ListEnd::Tail, head) {
+        let only = self.is_at(ListEnd::Tail, head);
+        if only {
             *self = Self::EMPTY;
         } else {
             self.set_end(ListEnd::Head, links.frame(head).link(Link::Next));
         }
-        Some(FreeBlock::new(head))
+        Some((FreeBlock::new(head), only))
     }
 
     /// Takes the last block.
@@ -194,9 +196,12 @@ impl FrameList {
             }
             (true, false) => self.set_end(ListEnd::Head, word(Link::Next)),
             (false, true) => self.set_end(ListEnd::Tail, word(Link::Prev)),
-            (true, true) => *self = Self::EMPTY,
+            (true, true) => {
+                *self = Self::EMPTY;
+                return true;
+            }
         }
-        self.is_empty()
+        false
     }
 
     /// The blocks, from the first.

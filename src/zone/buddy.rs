@@ -36,7 +36,7 @@ impl ZoneMut<'_> {
     #[inline]
     pub(crate) fn set_allocated(&mut self, block: FreeBlock, order: Order) -> FrameIdx {
         let index = block.into_index();
-        self.links.frame(index).hand_out(FrameState::allocated(order, self.id));
+        self.links.frame(index).hand_out(FrameState::allocated(order, self.bits));
         index
     }
 
@@ -86,8 +86,18 @@ impl ZoneMut<'_> {
         if self.is_free_alone(block.index(), order, migratetype) {
             self.free_alone(block, order, migratetype);
         } else {
-            self.again().free_with_others(block, order);
+            self.again().free_outlined(block, order);
         }
+    }
+
+    /// Frees any block.
+    #[inline(never)]
+    fn free_outlined(mut self, block: FreeBlock, order: Order) {
+        let migratetype = self.memmap.pageblock(block.index()).migratetype();
+        if order > PAGEBLOCK_ORDER && self.differs_in_count(block.index(), migratetype) {
+            return self.free_halves(block);
+        }
+        self.free_one_page(block, order, migratetype, FreeTo::Head);
     }
 
     /// Whether freeing a block comes to no more than putting it on its list. `migratetype` is that
@@ -112,14 +122,20 @@ impl ZoneMut<'_> {
         self.add_freed(block, order, migratetype, FreeTo::Head);
     }
 
-    /// Frees any block.
-    #[inline(never)]
-    pub(crate) fn free_with_others(mut self, block: FreeBlock, order: Order) {
-        let migratetype = self.memmap.pageblock(block.index()).migratetype();
-        if order > PAGEBLOCK_ORDER && self.differs_in_count(block.index(), migratetype) {
-            return self.free_halves(block);
+    /// Frees a block of which [`is_free_alone`](Self::is_free_alone) says no: in place.
+    #[inline(always)]
+    pub(crate) fn free_with_others(
+        &mut self,
+        block: FreeBlock,
+        order: Order,
+        migratetype: MigrateType,
+    ) {
+        if order > PAGEBLOCK_ORDER {
+            return self.again().free_outlined(block, order);
         }
-        self.free_one_page(block, order, migratetype, FreeTo::Head);
+        self.shared.add_free(migratetype, order.nr_pages());
+        let (index, order) = self.merge(block.into_index(), order, migratetype);
+        self.add_freed(FreeBlock::new(index), order, migratetype, FreeTo::Head);
     }
 
     /// Whether the second pageblock's free frames are counted otherwise than the first's.
@@ -131,7 +147,7 @@ impl ZoneMut<'_> {
     }
 
     #[cold]
-    fn free_halves(&mut self, block: FreeBlock) {
+    fn free_halves(mut self, block: FreeBlock) {
         let lower = block.into_index();
         for half in [lower, lower.upper_half(PAGEBLOCK_ORDER)] {
             let migratetype = self.memmap.pageblock(half).migratetype();
@@ -141,20 +157,20 @@ impl ZoneMut<'_> {
 
     /// Takes free buddies off their lists while there are any (I4); gives the block that results,
     /// aligned and of one zone as its halves were (I3).
-    #[inline]
+    #[inline(always)]
     fn merge(
         &mut self,
         mut index: FrameIdx,
         mut order: Order,
         migratetype: MigrateType,
     ) -> (FrameIdx, Order) {
-        self.links.frame(index).set_state(FrameState::tail(self.id));
+        self.links.frame(index).set_state(FrameState::tail(self.bits));
         while let Some(above) = order.above() {
             let Some(buddy) = self.find_buddy(index, order) else { break };
             if order == PAGEBLOCK_ORDER && !self.may_merge(buddy.index(), migratetype) {
                 break;
             }
-            index = index.parent_with(self.unlink(buddy, order).into_index());
+            index = index.parent_with(self.unlink(buddy).into_index());
             order = above;
         }
         (index, order)

@@ -101,7 +101,7 @@ impl ZoneMut<'_> {
         migratetype: MigrateType,
         take: &mut impl FnMut(FreeBlock),
     ) {
-        let state = FrameState::cached(order, migratetype, self.id);
+        let state = FrameState::cached(order, migratetype, self.bits);
         for block in 0..blocks {
             let index = first.forward_in_block(block << order.get());
             self.links.frame(index).set_state(state);

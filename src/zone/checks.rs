@@ -16,20 +16,24 @@ pub(crate) fn find_allocated(
     check_allocated(memmap.state(index), pfn, order).map(|()| index)
 }
 
-/// Finds the block of a token; `None` if the token is of another allocator, or its block is not what
-/// it says. The pfn is compared as well: a token that has outlived its allocator may name a place in
-/// the tables of a later one.
+/// Finds the block of a token, and its state; `None` if the token is of another allocator, or its
+/// block is not what it says. The pfn is compared as well: a token that has outlived its allocator may
+/// name a place in the tables of a later one.
 #[inline(always)]
-pub(crate) fn block_of_token(memmap: &Memmap, pages: &Pages) -> Option<FrameIdx> {
+pub(crate) fn block_of_token(memmap: &Memmap, pages: &Pages) -> Option<(FrameIdx, FrameState)> {
     let place = memmap.find(pages.name())?;
-    let described = place.section().describes(place.index(), pages.pfn());
-    (described && place.frame().state().is_block_of(pages.name())).then_some(place.index())
+    let (index, state) = (place.index(), place.frame().state());
+    let described = place.section().describes(index, pages.pfn());
+    (described && state.is_block_of(pages.name())).then_some((index, state))
 }
 
 /// As [`block_of_token`], with the reason.
 #[inline]
 pub(crate) fn find_token(memmap: &Memmap, pages: &Pages) -> Result<FrameIdx, FreeError> {
-    block_of_token(memmap, pages).ok_or_else(|| no_such_block(memmap, pages))
+    match block_of_token(memmap, pages) {
+        Some((index, _)) => Ok(index),
+        None => Err(no_such_block(memmap, pages)),
+    }
 }
 
 /// Why a token has no block. Nothing of a pristine section is allocated, and most of its descriptors

@@ -96,7 +96,7 @@ impl ZoneMut<'_> {
         migratetype: MigrateType,
         end: ListEnd,
     ) {
-        let state = FrameState::free(order, migratetype, self.id);
+        let state = FrameState::free(order, migratetype, self.bits);
         // INVARIANT: the word and the list are changed together (I2, I7).
         self.links.frame(block.index()).set_state(state);
         self.areas.nr_free[order.index()] += 1;
@@ -114,7 +114,7 @@ impl ZoneMut<'_> {
         order: Order,
         migratetype: MigrateType,
     ) {
-        let state = FrameState::free(order, migratetype, self.id);
+        let state = FrameState::free(order, migratetype, self.bits);
         let mut added = 0;
         let list = self.areas.list_mut(order, migratetype);
         for block in blocks {
@@ -139,7 +139,7 @@ impl ZoneMut<'_> {
         migratetype: MigrateType,
     ) {
         let mut half = 1 << low.get();
-        let mut state = FrameState::free(low, migratetype, self.id);
+        let mut state = FrameState::free(low, migratetype, self.bits);
         let orders = low.index()..high.index().max(low.index());
         let lists = &mut self.areas.lists[orders.clone()];
         for (lists, nr_free) in lists.iter_mut().zip(&mut self.areas.nr_free[orders]) {
@@ -157,12 +157,12 @@ impl ZoneMut<'_> {
     /// the block is free.
     #[inline]
     pub(super) fn pop(&mut self, order: Order, migratetype: MigrateType) -> Option<FreeBlock> {
-        let block = self.pop_open(order, migratetype)?;
+        let block = self.pop_unopened(order, migratetype)?;
         self.open(block.index(), order);
         Some(block)
     }
 
-    /// As [`pop`](Self::pop), but `None` for a fresh largest block, too.
+    /// As [`pop`](Self::pop), but `None` if the first block is a fresh largest one.
     #[inline(always)]
     pub(super) fn pop_described(
         &mut self,
@@ -173,15 +173,14 @@ impl ZoneMut<'_> {
         if order == Order::MAX && self.memmap.section(first).is_pristine() {
             return None;
         }
-        self.pop_open(order, migratetype)
+        self.pop_unopened(order, migratetype)
     }
 
-    /// Takes the first block of a list, whatever its descriptors.
+    /// As [`pop`](Self::pop), but a fresh largest block stays as it is.
     #[inline(always)]
-    fn pop_open(&mut self, order: Order, migratetype: MigrateType) -> Option<FreeBlock> {
-        let list = self.areas.list_mut(order, migratetype);
-        let block = list.pop(self.links)?;
-        if list.is_empty() {
+    fn pop_unopened(&mut self, order: Order, migratetype: MigrateType) -> Option<FreeBlock> {
+        let (block, was_only) = self.areas.list_mut(order, migratetype).pop(self.links)?;
+        if was_only {
             self.shared.list_emptied(order, migratetype.index());
         }
         self.areas.nr_free[order.index()] -= 1;
@@ -193,16 +192,16 @@ impl ZoneMut<'_> {
     #[inline]
     pub(super) fn remove(&mut self, head: FreeHead) -> FreeBlock {
         let order = head.order;
-        let block = self.unlink(head, order);
+        let block = self.unlink(head);
         self.open(block.index(), order);
         block
     }
 
-    /// As [`remove`](Self::remove), for a block of that order, below the largest.
+    /// As [`remove`](Self::remove), for a block that is no fresh largest one.
     #[expect(clippy::needless_pass_by_value, reason = "the proof is used up: lists change")]
     #[inline(always)]
-    pub(super) fn unlink(&mut self, head: FreeHead, order: Order) -> FreeBlock {
-        let (index, kind) = (head.index, head.state.type_number());
+    pub(super) fn unlink(&mut self, head: FreeHead) -> FreeBlock {
+        let (index, order, kind) = (head.index, head.order, head.state.type_number());
         let list = &mut self.areas.lists[order.index()][kind];
         // SAFETY: a `FreeHead` is made from the frame's word, which names the list that it is on
         // (I2, I7), and no list has changed since.
@@ -210,11 +209,11 @@ impl ZoneMut<'_> {
             self.shared.list_emptied(order, kind);
         }
         self.areas.nr_free[order.index()] -= 1;
-        self.links.frame(index).set_state(FrameState::tail(self.id));
+        self.links.frame(index).set_state(FrameState::tail(self.bits));
         FreeBlock::new(index)
     }
 
-    /// A fresh largest block, just taken off its list, gets its descriptors written.
+    /// A fresh largest block, just taken off its list, gets its other descriptors written.
     #[inline(always)]
     fn open(&self, index: FrameIdx, order: Order) {
         if order == Order::MAX {
@@ -226,7 +225,7 @@ impl ZoneMut<'_> {
     #[inline]
     pub(super) fn free_head(&self, index: FrameIdx) -> Option<FreeHead> {
         let state = self.memmap.state(index);
-        let here = state.kind() == FrameKind::Free && state.zone() == self.id;
+        let here = state.kind() == FrameKind::Free && state.zone() == self.shared.id;
         here.then(|| FreeHead { index, order: state.order(), state })
     }
 
@@ -241,7 +240,7 @@ impl ZoneMut<'_> {
         let index = index.buddy(order);
         // The section has an allocated or free block below the largest order: it is not pristine.
         let state = self.links.frame(index).state();
-        state.is_free(order, self.id).then_some(FreeHead { index, order, state })
+        state.is_free(order, self.bits).then_some(FreeHead { index, order, state })
     }
 
     /// Moves a free block to the tail of another type's list, of the same order, and counts its

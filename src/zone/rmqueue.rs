@@ -2,8 +2,7 @@
 
 use super::shared::ZoneMut;
 use super::watermark::ZoneView;
-use crate::memmap::FrameIdx;
-use crate::memmap::FreeBlock;
+use crate::memmap::{FrameIdx, FreeBlock};
 use crate::{AllocFlags, Extfrag, MigrateType, Order};
 
 /// A block that was taken from a zone's lists, and is now allocated.
@@ -33,7 +32,7 @@ impl ZoneMut<'_> {
         migratetype: MigrateType,
         flags: AllocFlags,
     ) -> Option<FrameIdx> {
-        if flags.intersects(AllocFlags::HIGHATOMIC | AllocFlags::CMA) && self.is_elsewhere(flags) {
+        if self.is_elsewhere(flags) {
             return None;
         }
         let block = self.pop_described(order, migratetype)?;
@@ -73,14 +72,25 @@ impl ZoneMut<'_> {
     ) -> Option<FrameIdx> {
         match self.rmqueue_at_hand(order, migratetype, flags) {
             Some(index) => Some(index),
-            None => self.again().rmqueue_split(order, migratetype, flags),
+            None => self.again().rmqueue_larger(order, migratetype, flags),
         }
     }
 
-    /// As [`rmqueue_own`](Self::rmqueue_own), from a larger or fresh block, too.
+    /// [`rmqueue_split`](Self::rmqueue_split), not in place.
     #[inline(never)]
-    fn rmqueue_split(
+    fn rmqueue_larger(
         mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+    ) -> Option<FrameIdx> {
+        self.rmqueue_split(order, migratetype, flags)
+    }
+
+    /// As [`rmqueue_own`](Self::rmqueue_own), from a larger or fresh block, too: in place.
+    #[inline(always)]
+    pub(crate) fn rmqueue_split(
+        &mut self,
         order: Order,
         migratetype: MigrateType,
         flags: AllocFlags,

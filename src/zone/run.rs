@@ -127,7 +127,7 @@ impl ZoneMut<'_> {
 
     /// Makes the blocks of an order that are an aligned larger block into one, in flight.
     fn join(&self, index: FrameIdx, part: Order, whole: Order) {
-        let inner = FrameState::tail(self.id);
+        let inner = FrameState::tail(self.bits);
         for block in 1..1 << (whole.get() - part.get()) {
             self.links.frame(index.forward_in_block(block << part.get())).set_state(inner);
         }

@@ -1,7 +1,7 @@
 //! What is known of a zone without its lock: its size, watermarks and counts.
 
 use super::free_area::FreeAreas;
-use crate::memmap::{FrameLinks, FrameState, Memmap};
+use crate::memmap::{FrameLinks, FrameState, Memmap, ZoneBits};
 use crate::sync::Counter;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::watermark::{ZoneSnapshot, ZoneView};
@@ -15,9 +15,21 @@ use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 
 /// The part of a zone that anybody may read. What changes is changed under the zone's lock, with
 /// plain stores; a reader without the lock may see values that no longer, or not yet, fit together.
+///
+/// What is changed with nearly every block stands first, in one cache line.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct ZoneShared {
+    pub(crate) nr_free: Counter,
+    pub(crate) nr_free_cma: Counter,
+    /// Per migratetype, a bit for each order whose list is not empty.
+    nonempty: [AtomicU16; FrameState::TYPES],
+    /// With more free frames than this there is enough for every request that has per-CPU lists.
+    ample_above: Counter,
+    /// The name, as state words have it.
+    bits: ZoneBits,
     pub(crate) id: ZoneId,
+    pub(crate) events: ZoneEvents,
     /// From the first frame to one past the last, holes included.
     pub(crate) span: PfnRange,
     /// Frames that exist.
@@ -26,13 +38,9 @@ pub(crate) struct ZoneShared {
     pub(crate) managed: Counter,
     /// Managed frames that belong to CMA areas.
     pub(crate) cma: Counter,
-    pub(crate) nr_free: Counter,
-    pub(crate) nr_free_cma: Counter,
     pub(crate) nr_reserved_highatomic: Counter,
     /// Isolated pageblocks.
     pub(crate) nr_isolated: Counter,
-    /// Per migratetype, a bit for each order whose list is not empty.
-    nonempty: [AtomicU16; FrameState::TYPES],
     watermarks: [Counter; 3],
     boost: Counter,
     lowmem_reserve: [Counter; MAX_NR_ZONES],
@@ -40,13 +48,15 @@ pub(crate) struct ZoneShared {
     boost_factor: AtomicUsize,
     /// The boost rose since kswapd was last told.
     boosted: AtomicBool,
-    /// With more free frames than this there is enough for every request that has per-CPU lists.
-    ample_above: Counter,
-    pub(crate) ample: Ample,
     ungrouped: AtomicBool,
     reclaim_active: AtomicBool,
-    pub(crate) events: ZoneEvents,
+    pub(crate) ample: Ample,
 }
+
+#[cfg(target_pointer_width = "64")]
+static_assertions::const_assert!(
+    core::mem::offset_of!(ZoneShared, events) + core::mem::offset_of!(ZoneEvents, numa_miss) == 64
+);
 
 /// Whether nothing has to be weighed for a request that has per-CPU lists: the zone keeps its low
 /// watermark, boost and all reserves whatever the request's flags are, it has a free block of
@@ -80,14 +90,15 @@ impl Ample {
 
 /// What happened in a zone, counted under its lock.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct ZoneEvents {
     pub(crate) numa_hit: Counter,
+    pub(crate) numa_local: Counter,
     pub(crate) numa_miss: Counter,
     /// Requests that preferred this zone and were served by another node.
     pub(crate) numa_foreign: AtomicUsize,
     /// Requests that preferred another node and were served by per-CPU lists of this zone.
     pub(crate) pcp_miss: AtomicUsize,
-    pub(crate) numa_local: Counter,
     pub(crate) numa_other: Counter,
     /// Requests served from memory of another migratetype.
     pub(crate) fallbacks: Counter,
@@ -110,6 +121,7 @@ impl ZoneShared {
     pub(crate) fn new(id: ZoneId, span: PfnRange) -> Self {
         Self {
             id,
+            bits: id.into(),
             span,
             present: Counter::default(),
             managed: Counter::default(),
@@ -203,12 +215,6 @@ impl ZoneShared {
         local.add(1);
     }
 
-    /// As [`count_hit`](Self::count_hit), for a request that preferred this zone's node.
-    #[inline]
-    pub(crate) fn count_preferred(&self, here: NodeId) {
-        self.count_hit(self.id.node(), here);
-    }
-
     /// Whether memory of the zone is being reclaimed now.
     #[inline]
     pub(crate) fn reclaim_active(&self) -> ReclaimActive {
@@ -248,7 +254,7 @@ impl ZoneShared {
     pub(crate) fn weigh(&self) {
         let enough = self.nr_free.get() > self.ample_above.get();
         match self.ample.get() {
-            // That the last large block may have gone, `list_emptied` has noted.
+            // That the last large block went, `list_emptied` has noted.
             true if enough => {}
             false if !enough => {}
             _ => self.weigh_again(enough),
@@ -333,8 +339,7 @@ impl ZoneShared {
     pub(crate) fn list_emptied(&self, order: Order, kind: usize) {
         let orders = self.nonempty[kind].load(Ordering::Relaxed) & !(1 << order.get());
         self.nonempty[kind].store(orders, Ordering::Relaxed);
-        if order >= PAGEBLOCK_ORDER && self.ample.get() {
-            // Until it is weighed, before the lock is given back.
+        if order >= PAGEBLOCK_ORDER && self.ample.get() && !self.has_large_block() {
             self.ample.set(false);
         }
     }
@@ -394,9 +399,9 @@ pub(crate) struct ZoneMut<'z> {
     pub(crate) shared: &'z ZoneShared,
     pub(crate) areas: &'z mut FreeAreas,
     pub(crate) memmap: &'z Memmap,
-    /// The memmap's descriptors, and the zone's name: copies, which stay in registers.
+    /// Copies, which stay in registers.
     pub(crate) links: FrameLinks,
-    pub(super) id: ZoneId,
+    pub(super) bits: ZoneBits,
 }
 
 impl<'z> ZoneMut<'z> {
@@ -406,7 +411,15 @@ impl<'z> ZoneMut<'z> {
         areas: &'z mut FreeAreas,
         memmap: &'z Memmap,
     ) -> Self {
-        Self { shared, areas, memmap, links: memmap.links(), id: shared.id }
+        Self { shared, areas, memmap, links: memmap.links(), bits: shared.bits }
+    }
+
+    /// As [`count_hit`](ZoneShared::count_hit), for a request that preferred this zone's node.
+    #[inline]
+    pub(crate) fn count_preferred(&self, here: NodeId) {
+        let events = &self.shared.events;
+        events.numa_hit.add(1);
+        if self.shared.id.node() == here { &events.numa_local } else { &events.numa_other }.add(1);
     }
 
     /// The same zone once more, for a call that is not inlined: only there must the value be in

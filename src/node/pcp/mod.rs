@@ -201,7 +201,7 @@ impl Pcp {
         (index, order): (PcpIndex, Order),
         links: FrameLinks,
     ) -> Option<FreeBlock> {
-        let block = lists.list_mut(index).pop(links)?;
+        let (block, _) = lists.list_mut(index).pop(links)?;
         self.sub_count(1 << order.get());
         Some(block)
     }

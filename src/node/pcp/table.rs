@@ -5,7 +5,7 @@ use super::{Pcp, PcpOrders};
 use crate::memmap::{Arena, ArenaFull, Fixed, Table};
 use crate::zone::{Ample, ZoneShared};
 use crate::zone_id::ZoneId;
-use crate::{CpuId, Order};
+use crate::{CpuId, Order, Pages};
 
 /// The per-CPU lists: a row for each CPU, with a place for each zone by [`ZoneId::index`].
 #[derive(Debug)]
@@ -44,6 +44,12 @@ impl Pcps {
     #[inline]
     pub(crate) fn takes(&self, order: Order) -> bool {
         self.orders >> order.get() & 1 != 0
+    }
+
+    /// Whether blocks such as this one are kept on per-CPU lists.
+    #[inline]
+    pub(crate) fn takes_back(&self, pages: &Pages) -> bool {
+        self.orders >> pages.name().order_bits() & 1 != 0
     }
 
     /// A CPU's lists of a zone; `None` for a CPU that was not announced, or if there are no lists.
