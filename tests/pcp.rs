@@ -2,6 +2,8 @@
 //! nothing but speed depends on the way that a request takes through them.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
+#[path = "pcp/adaptive.rs"]
+mod adaptive;
 #[path = "pcp/bulk.rs"]
 mod bulk;
 #[path = "pcp/cpus.rs"]
@@ -14,11 +16,17 @@ mod limits;
 mod linux;
 #[path = "pcp/machine.rs"]
 mod machine;
+#[path = "pcp/marks.rs"]
+mod marks;
+#[path = "pcp/moves.rs"]
+mod moves;
 #[path = "pcp/quick.rs"]
 mod quick;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "allocator/raw.rs"]
 mod raw;
+#[path = "pcp/skipped.rs"]
+mod skipped;
 #[path = "pcp/step.rs"]
 mod step;
 #[path = "pcp/view.rs"]

@@ -133,5 +133,6 @@ fn free_one_block(zone: &mut ZoneMut<'_>, index: FrameIdx, pages: &Pages) -> Res
     let order = pages.order();
     check_allocated(zone.memmap.frame(index).state(), pages.pfn(), order)?;
     zone.free_block(FreeBlock::new(index), order);
+    zone.shared.events.freed.add(order.nr_pages());
     Ok(())
 }

@@ -64,6 +64,10 @@ pub(crate) struct ZoneEvents {
     pub(crate) numa_other: Counter,
     /// Requests served from memory of another migratetype.
     pub(crate) fallbacks: Counter,
+    /// Frames that the zone itself handed out.
+    pub(crate) allocated: Counter,
+    /// Frames that were freed to the zone itself.
+    pub(crate) freed: Counter,
 }
 
 impl ZoneEvents {

@@ -5,7 +5,7 @@ use crate::zone::{ExtfragLog, ZoneMut};
 use crate::{AllocFlags, MigrateType, Order};
 
 impl Pcp {
-    /// Fills an empty list, to its end, with blocks for requests of a type.
+    /// Fills an empty list, to its end, with blocks for requests of a type. Gives their number.
     #[doc(alias = "rmqueue_bulk")]
     pub(crate) fn refill(
         &self,
@@ -14,14 +14,18 @@ impl Pcp {
         zone: &mut ZoneMut<'_>,
         (migratetype, flags): (MigrateType, AllocFlags),
         log: &mut ExtfragLog,
-    ) {
+    ) -> u32 {
         let order = index.order();
         let (list, memmap) = (lists.list_mut(index), zone.memmap);
-        let most = self.nr_to_take(order);
+        let most = match self.adapts() {
+            true => self.take_adapting(order, zone.shared),
+            false => self.nr_to_take(order),
+        };
         let blocks = zone.rmqueue_bulk(order, most, migratetype, (flags, log), |block| {
             list.push_back(memmap, block);
         });
         self.add_count(blocks << order.get());
+        blocks
     }
 
     /// Blocks of a batch: fewer of larger ones, at least two. Zones so small that their batch is a
@@ -31,11 +35,21 @@ impl Pcp {
         if batch > 1 { (batch >> order.get()).max(2) } else { batch.max(1) }
     }
 
-    /// Gives back what a block of this order, just freed to the list `index`, is too much.
+    /// Gives back what a block of this order, just freed to the list `index`, is too much. `note` is
+    /// told how many blocks of which list go.
     #[doc(alias = "free_unref_page_commit")]
-    pub(crate) fn give_back(&self, lists: &mut PcpLists, index: PcpIndex, zone: &mut ZoneMut<'_>) {
-        let frames = self.nr_to_free(index.order());
-        self.free_bulk(lists, frames, index, zone);
+    pub(crate) fn give_back(
+        &self,
+        lists: &mut PcpLists,
+        index: PcpIndex,
+        zone: &mut ZoneMut<'_>,
+        note: impl FnMut(PcpIndex, u32),
+    ) {
+        let frames = match self.adapts() {
+            true => self.free_adapting(index, zone.shared),
+            false => self.nr_to_free(index.order()),
+        };
+        self.free_bulk(lists, (frames, index), zone, note);
     }
 
     /// How many frames to give back: a batch, twice as many each time as long as nothing is
@@ -66,9 +80,9 @@ impl Pcp {
     pub(crate) fn free_bulk(
         &self,
         lists: &mut PcpLists,
-        frames: u32,
-        first: PcpIndex,
+        (frames, first): (u32, PcpIndex),
         zone: &mut ZoneMut<'_>,
+        mut note: impl FnMut(PcpIndex, u32),
     ) {
         let mut left = frames.min(self.count());
         let (mut index, mut empty) = (first, 0);
@@ -88,6 +102,7 @@ impl Pcp {
             }
             left = left.saturating_sub(run.frames());
             self.sub_count(run.frames());
+            note(index, run.frames() >> index.order().get());
             zone.free_run(&run);
         }
     }

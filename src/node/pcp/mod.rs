@@ -14,9 +14,12 @@ pub mod limits;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trend;
+mod usage;
 
 pub(crate) use index::{NR_PCP_LISTS, PcpIndex};
 pub use index::{PcpList, PcpOrders};
+pub use limits::PcpHigh;
 pub(crate) use table::Pcps;
 
 use crate::memmap::{FrameQueue, FreeBlock, Memmap};
@@ -25,8 +28,9 @@ use crate::zone::ReclaimActive;
 use crate::{CpuId, Order};
 use core::sync::atomic::{AtomicU32, Ordering};
 use limits::PcpLimits;
+use trend::Trend;
 
-/// Rounds of ageing after which unused lists begin to shrink.
+/// Rounds of ageing after which unused lists shrink.
 const PCP_EXPIRE_ROUNDS: u32 = 3;
 
 /// What one CPU has of one zone.
@@ -53,6 +57,7 @@ pub(crate) struct Pcp {
     /// By list.
     events: [PcpEvents; PcpIndex::PLACES],
     pub(crate) lists: PerCpu<PcpLists>,
+    trend: Trend,
 }
 
 static_assertions::const_assert!(size_of::<Pcp>().is_multiple_of(128));
@@ -99,6 +104,7 @@ impl Pcp {
             used_before: Counter::default(),
             events: core::array::from_fn(|_| PcpEvents::default()),
             lists: PerCpu::new(owner, PcpLists::EMPTY),
+            trend: Trend::default(),
         }
     }
 
@@ -194,17 +200,20 @@ impl Pcp {
         count
     }
 
-    /// A round of ageing: true if nothing was taken or given here for three rounds, while there are
-    /// frames.
+    /// A round of ageing: true in the third one since something was taken or given here, that one
+    /// included, and in each third one after it, while there are frames.
     pub(crate) fn expires(&self) -> bool {
         let used = self.nr_allocated().wrapping_add(self.nr_freed());
-        if used != self.used_before.get() || self.count() == 0 {
+        if used != self.used_before.get() {
             self.used_before.set(used);
             self.expire.store(PCP_EXPIRE_ROUNDS, Ordering::Relaxed);
+        }
+        if self.count() == 0 {
             return false;
         }
         let left = self.expire.load(Ordering::Relaxed).saturating_sub(1);
-        self.expire.store(left, Ordering::Relaxed);
+        let next = if left == 0 { PCP_EXPIRE_ROUNDS } else { left };
+        self.expire.store(next, Ordering::Relaxed);
         left == 0
     }
 
