@@ -160,9 +160,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         true
     }
 
-    #[cold]
-    #[inline(never)]
-    pub(super) fn give_back(
+    /// Inlined, as all that notes what moves: where nobody is told, nothing is noted.
+    #[inline(always)]
+    fn give_back(
         &self,
         machine: &Machine,
         zone: ZoneId,

@@ -1,7 +1,8 @@
 //! Between a CPU's lists and the zone: many blocks at once, under the zone's lock.
 
 use super::{NR_PCP_LISTS, Pcp, PcpIndex, PcpLists};
-use crate::zone::{ExtfragLog, ZoneMut};
+use crate::memmap::FrameQueue;
+use crate::zone::{ExtfragLog, Run, ZoneMut};
 use crate::{AllocFlags, MigrateType, Order};
 
 impl Pcp {
@@ -38,6 +39,7 @@ impl Pcp {
     /// Gives back what a block of this order, just freed to the list `index`, is too much. `note` is
     /// told how many blocks of which list go.
     #[doc(alias = "free_unref_page_commit")]
+    #[inline(always)]
     pub(crate) fn give_back(
         &self,
         lists: &mut PcpLists,
@@ -77,6 +79,7 @@ impl Pcp {
     /// lists of the type that was noted when they came; while pageblocks are isolated, to those of
     /// their pageblock.
     #[doc(alias = "free_pcppages_bulk")]
+    #[inline(always)]
     pub(crate) fn free_bulk(
         &self,
         lists: &mut PcpLists,
@@ -87,23 +90,34 @@ impl Pcp {
         let mut left = frames.min(self.count());
         let (mut index, mut empty) = (first, 0);
         while left > 0 && empty < NR_PCP_LISTS {
-            let Some(block) = lists.list_mut(index).pop_back(zone.memmap) else {
+            let Some(run) = longest_run(lists.list_mut(index), (index, left), zone) else {
                 (index, empty) = (index.next(), empty + 1);
                 continue;
             };
             empty = 0;
-            let mut run = zone.begin_run(block, index.order());
-            while run.frames() < left
-                && let Some(next) = lists.list(index).tail().filter(|i| zone.may_extend(&run, *i))
-                && let Some(block) = lists.list_mut(index).pop_back(zone.memmap)
-            {
-                debug_assert_eq!(block.index(), next);
-                zone.extend_run(&mut run, block);
-            }
             left = left.saturating_sub(run.frames());
             self.sub_count(run.frames());
             note(index, run.frames() >> index.order().get());
             zone.free_run(&run);
         }
     }
+}
+
+/// Takes blocks off the end of a list, as long as each is beside the one before, and until they have so
+/// many frames. `None`: the list is empty.
+#[inline(never)]
+fn longest_run(
+    list: &mut FrameQueue,
+    (index, frames): (PcpIndex, u32),
+    zone: &ZoneMut<'_>,
+) -> Option<Run> {
+    let mut run = zone.begin_run(list.pop_back(zone.memmap)?, index.order());
+    while run.frames() < frames
+        && let Some(next) = list.tail().filter(|next| zone.may_extend(&run, *next))
+        && let Some(block) = list.pop_back(zone.memmap)
+    {
+        debug_assert_eq!(block.index(), next);
+        zone.extend_run(&mut run, block);
+    }
+    Some(run)
 }
