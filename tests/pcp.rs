@@ -10,6 +10,8 @@ mod bulk;
 mod cpus;
 #[path = "pcp/drains.rs"]
 mod drains;
+#[path = "pcp/falls.rs"]
+mod falls;
 #[path = "pcp/limits.rs"]
 mod limits;
 #[path = "pcp/linux.rs"]

@@ -1,4 +1,4 @@
-//! A `high` that adapts: what makes it rise and fall, and what it is good for.
+//! A `high` that adapts: what makes it rise, where it may be, and what it is good for.
 
 use crate::machine::{Machine, NR_CPUS, config, node};
 use crate::step::step;
@@ -8,18 +8,16 @@ use page_alloc::node::pcp::limits::{MIN_PERCPU_PAGELIST_HIGH_FRACTION, PcpLimits
 use page_alloc::node::pcp::{PcpHigh, PcpOrders};
 use page_alloc::report::PagesetRef;
 use page_alloc::sim::{Contents, Sim, SimConfig, SimKernel, SimPlatform, SimTrace, Tables};
-use page_alloc::zone::ReclaimActive;
-use page_alloc::zone::watermark::setup::Watermarks;
-use page_alloc::{CpuId, Gfp, NodeId, Order, Pages, PhysAddr, WatermarkLevel, ZoneType};
+use page_alloc::{CpuId, Gfp, NodeId, Order, Pages, PhysAddr, ZoneType};
 use proptest::prelude::*;
 
-const DMA32: (NodeId, ZoneType) = (NodeId::ZERO, ZoneType::Dma32);
+pub const DMA32: (NodeId, ZoneType) = (NodeId::ZERO, ZoneType::Dma32);
 
 /// Linux's batch in a zone of 1 GiB.
-const BATCH: u32 = 63;
+pub const BATCH: u32 = 63;
 
 /// 1 GiB, almost all of it in DMA32, of one node and one CPU.
-fn machine(high: PcpHigh) -> Sim {
+pub fn machine(high: PcpHigh) -> Sim {
     let mut config = SimConfig::flat(1 << 30);
     config.options = Options::DEFAULT.pcp_high(high);
     config.contents = Contents::Ignored;
@@ -27,24 +25,24 @@ fn machine(high: PcpHigh) -> Sim {
     Sim::boot(config).expect("a legal machine")
 }
 
-fn lists(sim: &Sim) -> PagesetRef<'_, SimPlatform> {
+pub fn lists(sim: &Sim) -> PagesetRef<'_, SimPlatform> {
     let zone = sim.zone(DMA32.0, DMA32.1).expect("a zone");
     zone.pageset(CpuId::BOOT).expect("a CPU")
 }
 
-fn high(sim: &Sim) -> u32 {
+pub fn high(sim: &Sim) -> u32 {
     lists(sim).limits().high
 }
 
-fn range(sim: &Sim) -> (u32, u32) {
+pub fn range(sim: &Sim) -> (u32, u32) {
     lists(sim).high_range().into_inner()
 }
 
-fn take(sim: &Sim, order: Order, count: usize) -> Vec<Pages> {
+pub fn take(sim: &Sim, order: Order, count: usize) -> Vec<Pages> {
     (0..count).map(|_| sim.alloc_pages(Gfp::KERNEL, order).expect("memory")).collect()
 }
 
-fn free(sim: &Sim, blocks: impl IntoIterator<Item = Pages>) {
+pub fn free(sim: &Sim, blocks: impl IntoIterator<Item = Pages>) {
     blocks.into_iter().for_each(|block| sim.free_pages(block).expect("an allocated block"));
 }
 
@@ -55,7 +53,7 @@ fn lock_holds(sim: &Sim, before: &mut u64) -> u64 {
 }
 
 /// Rounds of taking so many blocks and freeing them; gives the lock holds of each.
-fn swing(sim: &Sim, order: Order, blocks: usize, rounds: usize) -> Vec<u64> {
+pub fn swing(sim: &Sim, order: Order, blocks: usize, rounds: usize) -> Vec<u64> {
     let mut before = 0;
     lock_holds(sim, &mut before);
     let round = |_| {
@@ -63,6 +61,15 @@ fn swing(sim: &Sim, order: Order, blocks: usize, rounds: usize) -> Vec<u64> {
         lock_holds(sim, &mut before)
     };
     (0..rounds).map(round).collect()
+}
+
+/// A machine on which `high` has risen, and blocks that are held.
+pub fn risen() -> (Sim, Vec<Pages>) {
+    let sim = machine(PcpHigh::Adaptive);
+    swing(&sim, Order::O0, 6000, 3);
+    assert!(high(&sim) > 6000);
+    let held = take(&sim, Order::O0, 7000);
+    (sim, held)
 }
 
 /// A CPU that takes and frees the same number of frames again and again comes to keep them: the zone
@@ -82,6 +89,72 @@ fn a_steady_swing_ends_without_the_lock() {
         assert!(high(&sim) > frames && high(&sim) <= max);
         assert_eq!(sim.verify(), Ok(()));
     }
+}
+
+/// Frames that are freed in a row, and were never on the lists, raise `high` so that it holds as many
+/// and a batch, at most 33 batches; as many go back each time, but a batch stays.
+#[test]
+fn frees_in_a_row_raise_high() {
+    let sim = machine(PcpHigh::Adaptive);
+    let (min, _) = range(&sim);
+    assert!((1000..2000).contains(&min), "{min}");
+    let mut pages = past_the_lists(&sim, 8);
+    let mut next = || {
+        let (before, after) = until_less(&sim, &mut pages);
+        (before, after, high(&sim))
+    };
+    assert_eq!(next(), (min, BATCH, min + BATCH));
+    assert_eq!(next(), (min + BATCH, BATCH, 33 * BATCH));
+    assert_eq!(next(), (33 * BATCH, BATCH, 33 * BATCH));
+    assert_eq!(next(), (33 * BATCH, BATCH, 33 * BATCH));
+    assert_eq!(sim.verify(), Ok(()));
+}
+
+/// Single frames that the lists never had: parts of so many of the largest blocks.
+fn past_the_lists(sim: &Sim, blocks: usize) -> Vec<Pages> {
+    let blocks = take(sim, Order::O10, blocks);
+    blocks.into_iter().flat_map(|block| sim.split_page(block).expect("a block")).collect()
+}
+
+/// Frees until the CPU has less than before. Gives how much it had before that, the freed frame
+/// included, and what it has then.
+fn until_less(sim: &Sim, pages: &mut Vec<Pages>) -> (u32, u32) {
+    loop {
+        let before = lists(sim).count() + 1;
+        free(sim, [pages.pop().expect("enough frames")]);
+        if lists(sim).count() < before {
+            return (before, lists(sim).count());
+        }
+    }
+}
+
+/// Below what `high` holds, each give-back is what was freed in a row, the last one's frames
+/// included; each frame that is taken halves what counts of these.
+#[test]
+fn give_backs_grow_with_frees_in_a_row() {
+    let sim = machine(PcpHigh::Adaptive);
+    let mut pages = past_the_lists(&sim, 12);
+    swing(&sim, Order::O0, 6000, 3);
+    let before = high(&sim);
+    while lists(&sim).count() < before - 37 {
+        free(&sim, pages.pop());
+    }
+    let take_some = || (0..12).map(|_| sim.alloc_page(Gfp::HIGHUSER_MOVABLE).expect("memory"));
+    let mut held: Vec<_> = take_some().collect();
+    let most = high(&sim);
+    assert_eq!(most, before + BATCH, "a refill");
+    assert_eq!(lists(&sim).count(), most - 49);
+    let mut given = || {
+        let (before, after) = until_less(&sim, &mut pages);
+        assert_eq!(before, most);
+        before - after
+    };
+    assert_eq!([given(), given(), given()], [63, 37 + 63, 2 * (37 + 63)], "a batch at least");
+    held.extend(take_some());
+    assert_eq!([given(), given()], [200, 400]);
+    assert_eq!(high(&sim), most);
+    free(&sim, held);
+    assert_eq!(sim.verify(), Ok(()));
 }
 
 /// More than may be kept goes back; the CPU keeps what may be.
@@ -134,103 +207,6 @@ fn refills_of_larger_blocks_stay_as_they_are() {
     }
     free(&sim, held);
     assert_eq!(sim.verify(), Ok(()));
-}
-
-/// A machine on which `high` has risen, and blocks that are held.
-fn risen() -> (Sim, Vec<Pages>) {
-    let sim = machine(PcpHigh::Adaptive);
-    swing(&sim, Order::O0, 6000, 3);
-    assert!(high(&sim) > 6000);
-    let held = take(&sim, Order::O0, 7000);
-    (sim, held)
-}
-
-/// While a zone's memory is reclaimed, its CPUs keep less than four batches, as with a fixed `high`;
-/// that falls to its least as they free, and does not rise as they take.
-#[test]
-fn reclaim_takes_high_down() {
-    let (sim, held) = risen();
-    let (min, _) = range(&sim);
-    let active = |active| sim.set_reclaim_active(DMA32.0, DMA32.1, active).expect("a zone");
-    active(ReclaimActive::Yes);
-    free(&sim, held);
-    assert_eq!(high(&sim), min);
-    assert!(lists(&sim).count() < 4 * BATCH);
-    free(&sim, take(&sim, Order::O0, 3000));
-    assert_eq!(high(&sim), min);
-    assert!(lists(&sim).count() < 4 * BATCH);
-    active(ReclaimActive::No);
-    swing(&sim, Order::O0, 6000, 3);
-    assert!(high(&sim) > 6000, "it rises again");
-    assert_eq!(sim.verify(), Ok(()));
-}
-
-/// While a zone has less than its high watermark, `high` falls by what goes back, which is at least
-/// a batch, down to its least; a CPU keeps no more than that. It does not rise.
-#[test]
-fn a_zone_below_its_high_watermark_takes_high_down() {
-    let (sim, mut held) = risen();
-    let (min, _) = range(&sim);
-    let zone = sim.zone(DMA32.0, DMA32.1).expect("a zone");
-    let [low, all] =
-        [zone.snapshot().watermark[WatermarkLevel::Low as usize], zone.managed_pages()];
-    let marks = |high| Watermarks { min: 0, low, high, promo: high };
-    sim.set_watermarks(DMA32.0, DMA32.1, marks(all)).expect("ascending watermarks");
-    let before = high(&sim);
-    let last = lists(&sim).count() as usize + 1;
-    held.extend(take(&sim, Order::O0, last));
-    assert_eq!(high(&sim), before, "a refill, but the zone is below its mark");
-    let mut falls = Vec::new();
-    for page in held.drain(..) {
-        let before = high(&sim);
-        free(&sim, [page]);
-        falls.push(before - high(&sim));
-    }
-    assert_eq!(high(&sim), min);
-    assert!(lists(&sim).count() < min);
-    falls.retain(|fall| *fall > 0);
-    falls.pop();
-    assert!(!falls.is_empty() && falls.iter().all(|fall| *fall >= BATCH), "{falls:?}");
-    free(&sim, take(&sim, Order::O0, 3000));
-    assert_eq!(high(&sim), min);
-    let high_before = zone.snapshot().watermark[WatermarkLevel::Low as usize];
-    sim.set_watermarks(DMA32.0, DMA32.1, marks(high_before)).expect("ascending watermarks");
-    swing(&sim, Order::O0, 6000, 3);
-    assert!(high(&sim) > 6000, "it rises again");
-}
-
-/// With each round of ageing `high` falls by an eighth, down to its least, and what is too much
-/// goes back; a CPU's lists of its own node age so, too. Then rounds do nothing.
-#[test]
-fn ageing_takes_high_down() {
-    let (sim, held) = risen();
-    free(&sim, held);
-    let (min, _) = range(&sim);
-    let mut rounds = 0;
-    while high(&sim) > min {
-        let (before, count) = (high(&sim), lists(&sim).count());
-        let drained = sim.age_local_pages();
-        assert_eq!(high(&sim), (before - before / 8).max(min));
-        let expected = count.saturating_sub(high(&sim));
-        assert_eq!(drained, Drained { frames: expected.into(), skipped: 0 });
-        assert_eq!(lists(&sim).count(), count - expected);
-        rounds += 1;
-    }
-    assert!(rounds > 8, "{rounds} rounds");
-    assert!(lists(&sim).count() <= min);
-    assert_eq!(sim.age_local_pages(), Drained::default());
-    assert_eq!(sim.verify(), Ok(()));
-}
-
-/// A round of ageing gives at most 32 batches back.
-#[test]
-fn ageing_is_bounded() {
-    let sim = machine(PcpHigh::Adaptive);
-    swing(&sim, Order::O0, 28_000, 4);
-    let count = lists(&sim).count();
-    assert!(count > 25_000);
-    let drained: Vec<u64> = (0..30).map(|_| sim.age_local_pages().frames).collect();
-    assert_eq!(drained.iter().max(), Some(&u64::from(32 * BATCH)));
 }
 
 /// With a fixed `high` there is one number that it may be, and nothing moves it.
@@ -300,26 +276,6 @@ fn what_high_may_be() {
         sim.cpu_offline(CpuId::new(1)).expect("a CPU");
     }
     shared([2, 1]);
-}
-
-/// While blocks of several frames are only freed, `high` falls by what goes with them, at most 32
-/// batches at a time.
-#[test]
-fn larger_blocks_that_are_only_freed_take_high_down() {
-    let sim = machine(PcpHigh::Adaptive);
-    let blocks = take(&sim, Order::O1, 10);
-    let (min, max) = range(&sim);
-    let held = take(&sim, Order::O0, 60_000);
-    assert_eq!(high(&sim), max);
-    free(&sim, held);
-    assert!(lists(&sim).free_factor() > 0 && lists(&sim).count() > BATCH);
-    let mut blocks = blocks.into_iter();
-    for times in 1..=10 {
-        let count = lists(&sim).count();
-        free(&sim, blocks.next());
-        assert_eq!(high(&sim), max.saturating_sub(times * 32 * BATCH).max(min));
-        assert_eq!(lists(&sim).count(), (count + 2).saturating_sub(32 * BATCH));
-    }
 }
 
 type Random = Machine<SimKernel, SimTrace>;
