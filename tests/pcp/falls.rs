@@ -28,6 +28,23 @@ fn reclaim_takes_high_down() {
     assert_eq!(sim.verify(), Ok(()));
 }
 
+/// What is too much when reclaim begins goes back bit by bit, at most three batches for each free, as
+/// with a fixed `high`; `high` falls by all that was freed in a row.
+#[test]
+fn reclaim_takes_a_little_at_a_time() {
+    let (sim, mut held) = risen();
+    let two = held.split_off(held.len() - 2);
+    free(&sim, held);
+    let (count, before) = (lists(&sim).count(), high(&sim));
+    assert!(count > 6000);
+    sim.set_reclaim_active(DMA32.0, DMA32.1, ReclaimActive::Yes).expect("a zone");
+    for (times, page) in (1..).zip(two) {
+        free(&sim, [page]);
+        assert_eq!(lists(&sim).count(), count - times * (3 * BATCH - 1));
+        assert_eq!(high(&sim), before - times * 32 * BATCH);
+    }
+}
+
 /// While a zone has less than its high watermark, `high` falls by what goes back, which is at least
 /// a batch, down to its least; a CPU keeps no more than that. It does not rise.
 #[test]

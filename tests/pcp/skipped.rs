@@ -112,8 +112,8 @@ fn lists_that_another_cpu_keeps() {
             });
             in_use.wait();
             let drained = sim.on_cpu(CPUS[0], || sim.drain_all_pages(None));
-            assert_eq!(drained, Drained { frames: 62 + dma, skipped: 1 });
             done.wait();
+            assert_eq!(drained, Drained { frames: 62 + dma, skipped: 1 });
         });
         assert_eq!(lists(&sim, CPUS[1]).count(), 62);
         assert_eq!(sim.drain_cpu_pages(CPUS[1]), Drained { frames: 62, skipped: 0 });
