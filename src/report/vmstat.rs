@@ -9,10 +9,10 @@ use core::fmt;
 
 /// Frames handed out and freed since `init`, on all nodes. Made by [`PageAllocator::vm_events`].
 ///
-/// Every frame counts, whichever way it takes. Linux 6.1 counts a free to a per-CPU list as one,
-/// whatever its order, and does not count a block that goes past the lists because they are in use;
-/// and it counts the frames that boot frees, where this counts from there on. So here what was handed
-/// out less what was freed is what callers hold.
+/// Every frame counts, whichever way it takes. Linux 6.1 (as first released) counts a free to a
+/// per-CPU list as one, whatever its order, and does not count a block that goes past the lists
+/// because they are in use; and it counts the frames that boot frees, where this counts from there
+/// on. So here what was handed out less what was freed is what callers hold.
 ///
 /// ```
 /// use page_alloc::report::VmEvents;

@@ -1,7 +1,7 @@
 //! How many frames a CPU keeps of a zone, and how many it moves at once.
 
-/// The smallest part of a zone that its CPUs may keep is `1 / fraction` with a fraction of this, their
-/// largest share.
+/// Where `high` adapts, the CPUs of a zone's node come to keep one part in so many of it together, or
+/// what a fixed `high` would let them keep, if that is more.
 #[doc(alias = "percpu_pagelist_high_fraction")]
 pub const MIN_PERCPU_PAGELIST_HIGH_FRACTION: u64 = 8;
 
@@ -34,7 +34,9 @@ pub enum PcpHigh {
     /// while nothing is freed take twice as much each time. As Linux does from 6.7 on.
     ///
     /// Requests and frees that the lists serve cost nothing more: all this is decided where frames
-    /// move between the lists and their zone.
+    /// move between the lists and their zone. So, otherwise than in Linux, a CPU notices only there
+    /// that its zone is low, and frames that were freed in a row are reckoned from what its lists
+    /// gained. Reclaim bounds the lists of all CPUs at once.
     ///
     /// [`age_local_pages`]: crate::PageAllocator::age_local_pages
     #[doc(alias = "high_max")]
