@@ -136,7 +136,7 @@ pub use pfn::{Pfn, PfnRange, PhysAddr};
 pub use platform::{IrqFlags, PcpExclusion, PinFlags, Platform};
 pub use raw_zone::{RawZone, RawZoneConfig, RawZoneError};
 pub use reclaim::{Context, KswapdWake, NoReclaim, NodeReclaimed, Reclaim};
-pub use trace::{Extfrag, NoTrace, Trace};
+pub use trace::{Extfrag, NoTrace, PcpMove, Trace};
 pub use zone::{Fallback, Force, IsolateError, Takeover};
 pub use zone_type::{MAX_NR_ZONES, ZoneLayout, ZoneType};
 

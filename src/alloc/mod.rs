@@ -9,6 +9,7 @@ mod free;
 mod guard;
 mod isolate;
 mod mapped;
+mod moved;
 mod pcp;
 mod quick;
 #[expect(unsafe_code, reason = "clears frames, and trusts callers that know frames by number")]
