@@ -33,6 +33,18 @@ mod recording;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "golden_kinds/sim_machine.rs"]
 mod sim_machine;
+#[path = "golden_kinds/slowpath.rs"]
+mod slowpath;
+#[path = "golden_kinds/slowpath_branches.rs"]
+mod slowpath_branches;
+#[path = "golden_kinds/slowpath_case.rs"]
+mod slowpath_case;
+#[path = "golden_kinds/slowpath_kernel.rs"]
+mod slowpath_kernel;
+#[path = "golden_kinds/slowpath_log.rs"]
+mod slowpath_log;
+#[path = "golden_kinds/slowpath_machine.rs"]
+mod slowpath_machine;
 #[path = "golden_kinds/walk.rs"]
 mod walk;
 #[path = "golden_kinds/watermark_ok.rs"]
@@ -64,7 +76,7 @@ const KINDS: [(&str, Option<Run>); 10] = [
     ("gfp", Some(gfp::run)),
     ("extfrag", Some(extfrag::run)),
     ("pcp", Some(pcp::run)),
-    ("slowpath", None),
+    ("slowpath", Some(slowpath::run)),
 ];
 
 /// Replays run on so many threads.
