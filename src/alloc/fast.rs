@@ -87,8 +87,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     fn walk(&self, request: &Request<'_>, attempt: &Attempt, dirty_ok: &mut DirtyOk) -> Walk {
         for id in request.zones(attempt) {
-            if !self.cpuset_allows(attempt, id) || !self.dirty_ok(attempt, id.node(), dirty_ok)
-            {
+            if !self.cpuset_allows(attempt, id) || !self.dirty_ok(attempt, id.node(), dirty_ok) {
                 continue;
             }
             if leaves_node(request, attempt, id) {

@@ -2,8 +2,7 @@
 
 use crate::port::{KINDS, Span};
 use page_alloc::{
-    AllocFlags, AllocStep, Attempted, Gfp, KswapdWake, NodeId, NodeMask, Shortage, Trace,
-    ZoneType,
+    AllocFlags, AllocStep, Attempted, Gfp, KswapdWake, NodeId, NodeMask, Shortage, Trace, ZoneType,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -162,4 +161,3 @@ impl Trace for Watcher {
         }
     }
 }
-

@@ -128,8 +128,7 @@ impl Booted<'_> {
         let migratetype = type_of(line.type_at(words, 4)?);
         let flags = flags_of(words[5]);
         let most: usize = line.number_at(words, 6)?;
-        let take =
-            || self.machine.rmqueue(node_id(node), TYPES[kind], order, migratetype, flags);
+        let take = || self.machine.rmqueue(node_id(node), TYPES[kind], order, migratetype, flags);
         let mut held = self.kernel().held.borrow_mut();
         let before = held.len();
         held.extend(std::iter::from_fn(take).take(most).map(|pages| (pages.pfn().get(), pages)));

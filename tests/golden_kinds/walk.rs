@@ -48,11 +48,7 @@ fn header<'a>(
 }
 
 /// Reads a line of a header into the setup.
-pub fn header_line(
-    setup: &mut MachineSetup,
-    line: Line<'_>,
-    words: &[&str],
-) -> Result<(), String> {
+pub fn header_line(setup: &mut MachineSetup, line: Line<'_>, words: &[&str]) -> Result<(), String> {
     match words[0] {
         "nodes" => setup.nodes = line.number_at(words, 1)?,
         "mem" => setup.memory.push((line.number_at(words, 1)?, span(line, words[2])?)),
