@@ -11,6 +11,8 @@ mod dump;
 mod exhaustive;
 #[path = "allocator/histories.rs"]
 mod histories;
+#[path = "allocator/lies.rs"]
+mod lies;
 #[allow(dead_code, reason = "shared with other tests")]
 mod model;
 #[path = "allocator/placement.rs"]
