@@ -19,6 +19,8 @@ mod model;
 mod placement;
 #[path = "allocator/plan.rs"]
 mod plan;
+#[path = "allocator/pressure.rs"]
+mod pressure;
 #[path = "allocator/raw.rs"]
 mod raw;
 #[allow(dead_code, reason = "shared with other tests")]

@@ -68,8 +68,17 @@ impl Liar {
         x
     }
 
+    fn below(&self, most: usize) -> usize {
+        usize::try_from(self.next() % most as u64).expect("below a length")
+    }
+
+    /// True once in so many times.
+    fn one_in(&self, times: u64) -> bool {
+        self.next().is_multiple_of(times)
+    }
+
     fn one_of<A: Copy>(&self, answers: &[A]) -> A {
-        answers[self.next() as usize % answers.len()]
+        answers[self.below(answers.len())]
     }
 
     fn asked(&self) {
@@ -81,7 +90,7 @@ impl Liar {
         if held.is_empty() {
             return None;
         }
-        let pick = self.next() as usize % held.len();
+        let pick = self.below(held.len());
         Some(held.swap_remove(pick))
     }
 
@@ -91,7 +100,7 @@ impl Liar {
 
     /// Sometimes something is freed indeed.
     fn perhaps_free(&self) {
-        if self.next() % 4 == 0
+        if self.one_in(4)
             && let Some(pages) = self.take()
         {
             self.machine().free_pages(pages).expect("an allocated block");
@@ -100,8 +109,8 @@ impl Liar {
 
     /// A block of any order, or one that has another holder.
     fn perhaps_capture(&self) -> Option<Pages> {
-        let pages = (self.next() % 3 == 0).then(|| self.take()).flatten()?;
-        if self.next() % 4 == 0 {
+        let pages = (self.one_in(3)).then(|| self.take()).flatten()?;
+        if self.one_in(4) {
             let second = self.machine().get_page(&pages).expect("an allocated block");
             self.held.borrow_mut().push(second);
         }
@@ -112,8 +121,7 @@ impl Liar {
 impl Reclaim for Liar {
     fn context(&self) -> Context {
         let all = Context::all() - Context::NMI;
-        let few = Context::from_bits_retain((self.next() & self.next() & self.next()) as u32);
-        few & all
+        all.iter().filter(|_| self.one_in(8)).collect()
     }
 
     fn may_sleep(&self) -> bool {
@@ -121,7 +129,7 @@ impl Reclaim for Liar {
     }
 
     fn cpusets_enabled(&self) -> bool {
-        self.next() % 2 == 0
+        self.one_in(2)
     }
 
     fn cpuset_mems_allowed(&self) -> NodeMask {
@@ -129,11 +137,11 @@ impl Reclaim for Liar {
     }
 
     fn cpuset_node_allowed(&self, _: NodeId, _: Gfp) -> bool {
-        self.next() % 2 == 0
+        self.one_in(2)
     }
 
     fn node_reclaim_distance(&self) -> Option<u8> {
-        (self.next() % 2 == 0).then_some(255)
+        (self.one_in(2)).then_some(255)
     }
 
     fn node_reclaim(&self, _: NodeId, _: Gfp, _: Order) -> NodeReclaimed {
@@ -143,12 +151,12 @@ impl Reclaim for Liar {
 
     fn cpuset_generation(&self) -> u32 {
         self.asked();
-        (self.next() % 8 / 7) as u32
+        u32::from(self.one_in(8))
     }
 
     fn cpusets_insane(&self) -> bool {
         self.asked();
-        self.next() % 4 == 0
+        self.one_in(4)
     }
 
     fn direct_reclaim(&self, _: &Shortage) -> Reclaimed {
@@ -183,7 +191,7 @@ impl Reclaim for Liar {
     fn try_lock_oom(&self) -> bool {
         self.asked();
         assert!(!self.locked.get(), "a request takes the lock once at a time");
-        self.locked.set(self.next() % 2 == 0);
+        self.locked.set(self.one_in(2));
         self.locked.get()
     }
 
@@ -294,8 +302,8 @@ proptest! {
         let machine = boot(seed, max_rounds, orders);
         // Little is left, so that most requests come to the slow path.
         while machine.nr_free_pages() > 200 {
-            request(&machine, Gfp::NOWAIT, Order::new((seed % 6) as u32).unwrap(), None);
-            if machine.reclaim().next() % 512 == 0 {
+            request(&machine, Gfp::NOWAIT, machine.reclaim().one_of(&Order::ALL[..6]), None);
+            if machine.reclaim().one_in(512) {
                 break;
             }
         }
