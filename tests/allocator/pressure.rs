@@ -130,6 +130,8 @@ fn what_hooks_are_told() {
     assert_eq!(sim.reclaim().failures.take(), [told]);
     let quiet = sim.alloc_pages(Gfp::KERNEL | Gfp::NOWARN, Order::O2);
     assert!(quiet.is_err() && sim.reclaim().failures.take().is_empty(), "its caller is prepared");
+    let dma = sim.alloc_pages(Gfp::KERNEL | Gfp::DMA, Order::O2);
+    assert!(dma.is_err() && sim.reclaim().failures.take().is_empty(), "no DMA zone here");
 }
 
 /// A kernel whose compaction hands out a block that it has kept.

@@ -176,7 +176,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     fn fail(&self, slow: &Slow<'_, '_>) -> AllocError {
         let order = slow.request.order;
         assert!(!slow.must_not_fail(), "NOFAIL request of order {order}: no memory left");
-        if !slow.gfp.contains(Gfp::NOWARN) {
+        if slow.is_worth_a_warning() {
             self.reclaim.alloc_failed(&slow.shortage());
         }
         match slow.preferred {

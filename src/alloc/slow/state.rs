@@ -75,6 +75,13 @@ impl<'r, 'm> Slow<'r, 'm> {
         self.request.order > PAGE_ALLOC_COSTLY_ORDER
     }
 
+    /// Whether anybody is to be told of its failure: nobody who was prepared for it, and nobody who asks
+    /// for the DMA zone where no memory is in one.
+    pub(super) fn is_worth_a_warning(&self) -> bool {
+        let has_dma = || self.request.machine.has_managed_dma();
+        !self.gfp.contains(Gfp::NOWARN) && (!self.gfp.contains(Gfp::DMA) || has_dma())
+    }
+
     /// The zones that will do.
     pub(super) fn zones(&self) -> impl Iterator<Item = ZoneId> + use<'m> {
         self.request.zones_on(self.nodemask)
