@@ -7,7 +7,7 @@ use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::{KswapdWake, NodeReclaimed, Reclaim};
 use crate::sync::IrqGuard;
-use crate::trace::Trace;
+use crate::trace::{AllocStep, Attempted, Trace};
 use crate::zone::watermark::{ZoneView, zone_watermark_fast, zone_watermark_ok};
 use crate::zone::{HighAtomicUse, Taken, Zone, ZoneMut};
 use crate::zone_id::ZoneId;
@@ -23,6 +23,9 @@ enum Walk {
     LeavesNode,
     Nothing,
 }
+
+/// The node that was last asked about, and the answer.
+type DirtyOk = Option<(NodeId, bool)>;
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// What most requests come to: the first zone of the zonelist keeps its watermark and has a
@@ -42,9 +45,35 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// and has enough memory above its watermark. An attempt that must not mix pageblocks
     /// (NOFRAGMENT) and would have to leave its node, or finds nothing, is made again without that.
     #[doc(alias = "get_page_from_freelist")]
-    pub(super) fn attempt(&self, request: &Request<'_>, mut attempt: Attempt) -> Option<Pages> {
+    pub(super) fn attempt(&self, request: &Request<'_>, attempt: Attempt) -> Option<Pages> {
+        let pages = self.walk_until_settled(request, attempt);
+        self.trace_attempt(request, &attempt, pages.as_ref());
+        pages
+    }
+
+    /// Tells the watcher how an attempt ended.
+    #[inline]
+    pub(super) fn trace_attempt(
+        &self,
+        request: &Request<'_>,
+        attempt: &Attempt,
+        pages: Option<&Pages>,
+    ) {
+        self.trace.alloc_step(AllocStep::Attempt(Attempted {
+            order: request.order,
+            gfp: attempt.gfp,
+            flags: attempt.flags,
+            highest: request.highest,
+            nodemask: attempt.nodemask,
+            preferred: Some((attempt.preferred.node(), attempt.preferred.zone_type())),
+            found: pages.map(Pages::pfn),
+        }));
+    }
+
+    fn walk_until_settled(&self, request: &Request<'_>, mut attempt: Attempt) -> Option<Pages> {
+        let mut dirty_ok = None;
         loop {
-            match self.walk(request, &attempt) {
+            match self.walk(request, &attempt, &mut dirty_ok) {
                 Walk::Found(pages) => return Some(pages),
                 Walk::LeavesNode | Walk::Nothing
                     if attempt.flags.contains(AllocFlags::NOFRAGMENT) =>
@@ -56,11 +85,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
     }
 
-    fn walk(&self, request: &Request<'_>, attempt: &Attempt) -> Walk {
-        let mut dirty_ok = None;
+    fn walk(&self, request: &Request<'_>, attempt: &Attempt, dirty_ok: &mut DirtyOk) -> Walk {
         for id in request.zones(attempt) {
-            if !self.cpuset_allows(attempt, id) || !self.dirty_ok(attempt, id.node(), &mut dirty_ok)
-            {
+            if !self.cpuset_allows(attempt, id) || !self.dirty_ok(attempt, id.node(), dirty_ok) {
                 continue;
             }
             if leaves_node(request, attempt, id) {
@@ -84,7 +111,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Whether the node may have more dirty pages; asked once for each node in a row.
-    fn dirty_ok(&self, attempt: &Attempt, node: NodeId, last: &mut Option<(NodeId, bool)>) -> bool {
+    fn dirty_ok(&self, attempt: &Attempt, node: NodeId, last: &mut DirtyOk) -> bool {
         if attempt.dirty == Dirty::Ignore {
             return true;
         }
@@ -180,7 +207,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         zone: &Zone,
     ) -> Option<FrameIdx> {
         let (order, flags, machine) = (request.order, attempt.flags, request.machine);
-        let high_atomic = match order > PAGE_ALLOC_COSTLY_ORDER || machine.pcps.takes(order) {
+        let large = order > PAGE_ALLOC_COSTLY_ORDER || machine.pcps.takes(order);
+        let high_atomic = match large || request.is_of_zone() {
             true => HighAtomicUse::First,
             false => HighAtomicUse::Last,
         };

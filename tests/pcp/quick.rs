@@ -6,7 +6,8 @@ use crate::view::view;
 use page_alloc::node::pcp::{PcpHigh, PcpOrders};
 use page_alloc::sim::SimConfig;
 use page_alloc::{
-    AllocError, Context, Extfrag, Gfp, KswapdWake, MigrateType, Order, PcpMove, Pfn, Reclaim, Trace,
+    AllocError, Context, Extfrag, Gfp, KswapdWake, MigrateType, NodeMask, Order, PcpMove, Pfn,
+    Reclaim, Trace,
 };
 use proptest::prelude::*;
 use std::cell::{Cell, RefCell};
@@ -15,7 +16,8 @@ use std::cell::{Cell, RefCell};
 ///
 /// The quick way is closed where cpusets are in use. The task's cpuset has all nodes, so that
 /// nothing is decided otherwise: a nodemask of all nodes is none, every node that is asked about is
-/// allowed, and HARDWALL, which the first attempt then has, matters to cpusets alone.
+/// allowed, every nodemask is kept, even one without nodes, and HARDWALL, which the first attempt then
+/// has, matters to cpusets alone.
 struct Task {
     cpusets: bool,
     context: Cell<Context>,
@@ -35,6 +37,10 @@ impl Reclaim for Task {
 
     fn cpusets_enabled(&self) -> bool {
         self.cpusets
+    }
+
+    fn cpuset_meets(&self, _: NodeMask) -> bool {
+        true
     }
 
     fn wake_kswapd(&self, wake: KswapdWake) {
