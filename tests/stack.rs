@@ -82,6 +82,6 @@ fn calls_fit_a_kernel_stack() {
         black_box(allocator.free_pages(held.take().expect("a block"))).expect("it is ours");
     });
     println!("stack: boot {boot}, alloc {alloc}, with fallback {fallback}, free {free}");
-    assert!(boot <= 11 << 10, "boot uses {boot} bytes of stack");
+    assert!(boot <= 10 << 10, "boot uses {boot} bytes of stack");
     assert!(alloc.max(fallback).max(free) <= 5 << 8, "{alloc}, {fallback}, {free}");
 }

@@ -39,7 +39,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let (gfp, context) = self.admit(gfp, order)?;
         match self.quick_alloc(gfp, order, context) {
             Some(pages) => Ok(pages),
-            None => self.alloc_here((gfp, context), order),
+            None => self.alloc_missed((gfp, context), order),
         }
     }
 
@@ -208,31 +208,21 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ) -> Result<Pages, AllocError> {
         let machine = self.machine_to_alloc()?;
         online_node(machine, node)?;
-        self.alloc_admitted(machine, self.admit(gfp, order)?, order, node, nodemask)
+        self.alloc_admitted(self.admit(gfp, order)?, order, Some(node), nodemask)
     }
 
-    /// Serves a request that was let in, for the running CPU's node, by a walk over its zonelist.
-    #[inline(never)]
-    pub(super) fn alloc_near(
-        &self,
-        machine: &Machine,
-        admitted: (Gfp, Context),
-        order: Order,
-    ) -> Result<Pages, AllocError> {
-        let node = machine.cpu_to_node(self.platform.cpu_id());
-        self.alloc_admitted(machine, admitted, order, node, None)
-    }
-
-    /// Serves a request that was let in.
+    /// Serves a request that was let in, by a walk over the zonelist of that node; `None` is the running
+    /// CPU's.
     #[inline(never)]
     pub(super) fn alloc_admitted(
         &self,
-        machine: &Machine,
         (gfp, context): (Gfp, Context),
         order: Order,
-        node: NodeId,
+        node: Option<NodeId>,
         nodemask: Option<NodeMask>,
     ) -> Result<Pages, AllocError> {
+        let machine = self.machine_to_alloc()?;
+        let node = node.unwrap_or_else(|| machine.cpu_to_node(self.platform.cpu_id()));
         let node = online_node(machine, node)?;
         let request = Request::new(machine, gfp, order, node, nodemask, context)?;
         let result = self.serve(&request);

@@ -199,7 +199,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Some(self.prepare_new(request, attempt, zone, index?))
     }
 
-    /// Takes a block from a zone's lists.
+    /// Takes a block from a zone's lists. Not inlined: what it needs of the stack is not there when a list
+    /// is filled.
+    #[inline(never)]
     fn rmqueue_buddy(
         &self,
         request: &Request<'_>,

@@ -23,43 +23,52 @@ struct Way<'m> {
 }
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
-    /// Serves a request that was let in, for the running CPU's node.
+    /// Serves a request that was let in and that the quick way did not serve, for the running CPU's node.
     #[inline(never)]
-    pub(super) fn alloc_here(
+    pub(super) fn alloc_missed(
         &self,
         admitted: (Gfp, Context),
         order: Order,
     ) -> Result<Pages, AllocError> {
-        let machine = self.machine_to_alloc()?;
-        let Some(way) = self.way(machine, admitted, order) else {
-            return self.alloc_near(machine, admitted, order);
-        };
+        if let Some(machine) = self.machine().filter(|machine| !machine.pcps.takes(order)) {
+            let whole = self.alloc_whole(machine, admitted, order);
+            if let Some(pages) = whole.or_else(|| self.alloc_split(machine, admitted, order)) {
+                return Ok(pages);
+            }
+        }
+        self.alloc_admitted(admitted, order, None, None)
+    }
+
+    /// Takes a block of just the order asked for.
+    #[inline(never)]
+    fn alloc_whole(
+        &self,
+        machine: &Machine,
+        admitted: (Gfp, Context),
+        order: Order,
+    ) -> Option<Pages> {
+        let way = self.way(machine, admitted, order)?;
         let take = |zone: &mut ZoneMut<'_>| {
             zone.rmqueue_at_hand(order, way.migratetype, cma_flag(way.migratetype))
         };
-        match self.take_from(machine, (way, order), take) {
-            Some(index) => Ok(self.hand_out(machine, (index, order), (admitted.0, way))),
-            None => self.alloc_split(machine, admitted, order),
-        }
+        let index = self.take_from(machine, (way, order), take)?;
+        Some(self.hand_out(machine, (index, order), (admitted.0, way)))
     }
 
-    /// As [`alloc_here`](Self::alloc_here), where a larger block is to be split.
+    /// Splits a larger block.
     #[inline(never)]
     fn alloc_split(
         &self,
         machine: &Machine,
         admitted: (Gfp, Context),
         order: Order,
-    ) -> Result<Pages, AllocError> {
-        if let Some(way) = self.way(machine, admitted, order) {
-            let take = |zone: &mut ZoneMut<'_>| {
-                zone.rmqueue_own(order, way.migratetype, cma_flag(way.migratetype))
-            };
-            if let Some(index) = self.take_from(machine, (way, order), take) {
-                return Ok(self.hand_out(machine, (index, order), (admitted.0, way)));
-            }
-        }
-        self.alloc_near(machine, admitted, order)
+    ) -> Option<Pages> {
+        let way = self.way(machine, admitted, order)?;
+        let take = |zone: &mut ZoneMut<'_>| {
+            zone.rmqueue_own(order, way.migratetype, cma_flag(way.migratetype))
+        };
+        let index = self.take_from(machine, (way, order), take)?;
+        Some(self.hand_out(machine, (index, order), (admitted.0, way)))
     }
 
     /// The way of a request, by the running CPU's route; `None`: look closer.

@@ -56,7 +56,7 @@ fn walk(sim: &Sim, gfp: Gfp, order: Order) -> Result<Pages, AllocError> {
     let machine = sim.machine().unwrap();
     match machine.pcps.takes(order) {
         true => sim.alloc_pages(gfp, order),
-        false => sim.alloc_near(machine, sim.admit(gfp, order)?, order),
+        false => sim.alloc_admitted(sim.admit(gfp, order)?, order, None, None),
     }
 }
 
