@@ -120,11 +120,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let machine = self.machine()?;
         let (links, place) = (machine.memmap.links(), machine.memmap.find(name)?);
         let (index, frame, section) = (place.index(), place.frame(), place.section());
-        let state = frame.state();
-        let whole = section.describes(index, name.pfn())
-            && state.is_allocated(order)
-            && frame.count.references() == 1;
-        let kind = section.pageblock(index).kind();
+        if !section.describes(index, name.pfn()) {
+            return None;
+        }
+        let (state, kind) = (frame.state(), section.pageblock(index).kind());
+        let whole = state.is_allocated(order) && frame.count.references() == 1;
         if !whole || kind as usize >= MIGRATE_PCPTYPES {
             return None;
         }

@@ -22,9 +22,12 @@ pub(crate) fn find_allocated(
 #[inline(always)]
 pub(crate) fn block_of_token(memmap: &Memmap, pages: &Pages) -> Option<(FrameIdx, FrameState)> {
     let place = memmap.find(pages.name())?;
-    let (index, state) = (place.index(), place.frame().state());
-    let described = place.section().describes(index, pages.pfn());
-    (described && state.is_block_of(pages.name())).then_some((index, state))
+    let index = place.index();
+    if !place.section().describes(index, pages.pfn()) {
+        return None;
+    }
+    let state = place.frame().state();
+    state.is_block_of(pages.name()).then_some((index, state))
 }
 
 /// As [`block_of_token`], with the reason.
