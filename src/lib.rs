@@ -36,9 +36,9 @@
 //! | tier | modules |
 //! |---|---|
 //! | 0 words | frame numbers, [`Order`], [`Gfp`], [`MigrateType`], [`ZoneType`], [`NodeId`], errors |
-//! | 1 seams | [`Platform`], [`Reclaim`], [`Trace`] |
+//! | 1 seams | [`Platform`], [`Trace`] |
 //! | 2 sync | interrupts off, locks, values of one CPU, reference counts |
-//! | 3 memmap | frame descriptors, sections, lists, [`Pages`] |
+//! | 3 memmap | frame descriptors, sections, lists, [`Pages`]; [`Reclaim`], the seam that speaks of them |
 //! | 4 [`zone`] | free areas, fallback, watermarks, isolation |
 //! | 5 [`node`] | zonelists, per-CPU lists, the machine |
 //! | 6 [`boot`], [`verify`] | from a memory map to a machine; the invariants |
@@ -81,26 +81,29 @@ extern crate std;
 
 // Tier 0: words.
 mod alloc_flags;
+mod compact_priority;
+mod compact_result;
 mod error;
 mod gfp;
 mod migratetype;
 mod node_id;
 mod order;
 mod pfn;
+mod shortage;
 mod zone_id;
 mod zone_type;
 
 // Tier 1: seams.
 #[expect(unsafe_code, reason = "the contract that a port signs")]
 mod platform;
-mod reclaim;
 mod trace;
 
 // Tier 2: exclusion.
 mod sync;
 
-// Tier 3: frames and blocks.
+// Tier 3: frames and blocks, and the seam that speaks of blocks.
 mod memmap;
+mod reclaim;
 
 // Tier 4: one zone.
 pub mod zone;
@@ -124,6 +127,8 @@ pub mod sim;
 
 pub use alloc::{MappedPages, PageAllocator, PagesGuard, Refused};
 pub use alloc_flags::{AllocFlags, WatermarkLevel};
+pub use compact_priority::CompactPriority;
+pub use compact_result::CompactResult;
 pub use error::{AllocError, FreeError};
 pub use gfp::{Gfp, UnknownFlag};
 pub use memmap::{Movability, Pages, PagesIter};
@@ -135,8 +140,9 @@ pub use order::{
 pub use pfn::{Pfn, PfnRange, PhysAddr};
 pub use platform::{IrqFlags, PcpExclusion, PinFlags, Platform};
 pub use raw_zone::{RawZone, RawZoneConfig, RawZoneError};
-pub use reclaim::{Context, KswapdWake, NoReclaim, NodeReclaimed, Reclaim};
-pub use trace::{Extfrag, NoTrace, Trace};
+pub use reclaim::{Compacted, Context, KswapdWake, MAX_ROUNDS, NoReclaim, NodeReclaimed, Reclaim};
+pub use shortage::{OomVerdict, Reclaimed, Shortage};
+pub use trace::{AllocStep, Attempted, Extfrag, NoTrace, Trace};
 pub use zone::{Fallback, Force, IsolateError, Takeover};
 pub use zone_type::{MAX_NR_ZONES, ZoneLayout, ZoneType};
 

@@ -1,6 +1,9 @@
 //! The kernel above the allocator: who runs, what it may do, and whom to call when memory runs low.
 
-use crate::{Gfp, NodeId, NodeMask, Order, ZoneType};
+use crate::{
+    AllocFlags, CompactPriority, CompactResult, Gfp, NodeId, NodeMask, OomVerdict, Order, Pages,
+    Reclaimed, Shortage, ZoneType,
+};
 use bitflags::bitflags;
 
 bitflags! {
@@ -43,6 +46,15 @@ bitflags! {
         /// No memory that pinning would have to move again.
         #[doc(alias = "PF_MEMALLOC_PIN")]
         const MEMALLOC_PIN = 0x200;
+        /// About to be killed: trying harder for its sake is in vain.
+        #[doc(alias = "fatal_signal_pending")]
+        const FATAL_SIGNAL = 0x400;
+        /// A worker of a pool, which notices only when it sleeps that others have to run.
+        #[doc(alias = "PF_WQ_WORKER")]
+        const WORKER = 0x800;
+        /// Writing a core dump: nobody is killed for its sake.
+        #[doc(alias = "PF_DUMPCORE")]
+        const DUMPS_CORE = 0x1000;
     }
 }
 
@@ -103,12 +115,33 @@ pub enum NodeReclaimed {
     Success,
 }
 
+/// What a kernel that compacts memory by itself did ([`Reclaim::compact`]).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// How it ended.
+    pub result: CompactResult,
+    /// A block for the request, kept from everybody else. It has to be of the order asked for, in a
+    /// zone that the request may use, and held by nobody else; any other is freed.
+    #[doc(alias = "capture_control")]
+    pub captured: Option<Pages>,
+}
+
+impl From<CompactResult> for Compacted {
+    fn from(result: CompactResult) -> Self {
+        Self { result, captured: None }
+    }
+}
+
 /// What the allocator asks of the kernel around it. Each method has a default, so that
 /// `impl Reclaim for MyKernel {}` is a beginning.
 ///
 /// Every method is called with no lock held and may be called on all CPUs at once. None may sleep
-/// unless the flags that it is given contain [`Gfp::DIRECT_RECLAIM`]. A hook may allocate, with
-/// flags that don't lead back to itself.
+/// unless its text says so. A hook may allocate, with flags that don't lead back to itself; one that
+/// frees memory has its [`context`](Self::context) say [`Context::MEMALLOC`] meanwhile, which opens
+/// the reserves to it and keeps it out of reclaim.
+///
+/// No answer is trusted: whatever these methods say, memory is neither lost nor given twice, and
+/// every request ends ([`max_rounds`](Self::max_rounds)).
 ///
 /// ```
 /// use page_alloc::{Context, NoReclaim, Reclaim};
@@ -179,7 +212,114 @@ pub trait Reclaim {
         let _ = (node, gfp, order);
         NodeReclaimed::NotScanned
     }
+
+    /// A number that changes whenever the nodes that the running task may use change. A request that
+    /// sees it change starts anew. Asked only where cpusets are in use.
+    #[doc(alias = "read_mems_allowed_begin")]
+    #[doc(alias = "read_mems_allowed_retry")]
+    fn cpuset_generation(&self) -> u32 {
+        0
+    }
+
+    /// Whether the running task may use one of these nodes; if not, the request forgets its nodemask.
+    /// Asked only where cpusets are in use. The default asks
+    /// [`cpuset_mems_allowed`](Self::cpuset_mems_allowed).
+    #[doc(alias = "cpuset_nodemask_valid_mems_allowed")]
+    fn cpuset_meets(&self, nodes: NodeMask) -> bool {
+        !nodes.intersection(self.cpuset_mems_allowed()).is_empty()
+    }
+
+    /// Whether some cpuset may have movable memory only, so that it is worth asking if the running
+    /// task's has a zone for a request at all. Asked only where cpusets are in use.
+    #[doc(alias = "cpusets_insane_config")]
+    fn cpusets_insane(&self) -> bool {
+        false
+    }
+
+    /// Frees memory for a request, [`nr_to_reclaim`](Shortage::nr_to_reclaim) frames if possible, by
+    /// what [`gfp`](Shortage::gfp) allows. May sleep. The default frees nothing.
+    #[doc(alias = "try_to_free_pages")]
+    #[doc(alias = "__perform_reclaim")]
+    fn direct_reclaim(&self, shortage: &Shortage) -> Reclaimed {
+        let _ = shortage;
+        Reclaimed::NOTHING
+    }
+
+    /// How many frames of a zone could be freed if need be: an estimate. The default says none.
+    #[doc(alias = "zone_reclaimable_pages")]
+    fn reclaimable_pages(&self, node: NodeId, zone: ZoneType) -> u64 {
+        let _ = (node, zone);
+        0
+    }
+
+    /// Moves frames together, for a kernel that does so by itself; `None`: the crate's own
+    /// compaction is to do it. May sleep, but for [`CompactPriority::Async`].
+    #[doc(alias = "try_to_compact_pages")]
+    fn compact(
+        &self,
+        shortage: &Shortage,
+        flags: AllocFlags,
+        priority: CompactPriority,
+    ) -> Option<Compacted> {
+        let _ = (shortage, flags, priority);
+        None
+    }
+
+    /// Whether compaction would have room in some zone once all that can be freed is; for a kernel
+    /// that compacts by itself. `None`: the crate is to find out.
+    #[doc(alias = "compaction_zonelist_suitable")]
+    fn compaction_suitable(&self, shortage: &Shortage, flags: AllocFlags) -> Option<bool> {
+        let _ = (shortage, flags);
+        None
+    }
+
+    /// Takes the lock of the out-of-memory killer, without waiting. False: somebody else has it, and
+    /// is about to make memory free. The default has no lock.
+    #[doc(alias = "oom_lock")]
+    fn try_lock_oom(&self) -> bool {
+        true
+    }
+
+    /// Drops the lock of the out-of-memory killer, taken before on the same CPU by the same task.
+    fn unlock_oom(&self) {}
+
+    /// Reclaim has failed: kills somebody whose memory then comes free, if the request is worth it.
+    /// Called with the killer's lock. May sleep. The default kills nobody.
+    fn out_of_memory(&self, shortage: &Shortage) -> OomVerdict {
+        let _ = shortage;
+        OomVerdict::NothingToKill
+    }
+
+    /// A request that may wait has been busy: somebody else may run now. May sleep.
+    fn cond_resched(&self) {}
+
+    /// A request waits for others to make memory free: sleeps for a tick of the clock. May sleep.
+    #[doc(alias = "schedule_timeout_uninterruptible")]
+    fn sleep_tick(&self) {
+        self.cond_resched();
+    }
+
+    /// A request failed, and its caller did not say [`Gfp::NOWARN`]: the place to print
+    /// [`failure_report`](crate::PageAllocator::failure_report), not too often. May be called in an
+    /// interrupt.
+    #[doc(alias = "warn_alloc")]
+    fn alloc_failed(&self, shortage: &Shortage) {
+        let _ = shortage;
+    }
+
+    /// How often a request may begin anew in the slow path, each time with reclaim, before it is
+    /// given up, whatever the other hooks say: asked once for each request that gets there.
+    ///
+    /// Linux has no such limit: there a request goes on while reclaim says that it makes progress,
+    /// and one with [`Gfp::NOFAIL`] for ever. The default is [`MAX_ROUNDS`].
+    fn max_rounds(&self) -> u32 {
+        MAX_ROUNDS
+    }
 }
+
+/// How often a request begins anew at most, unless the kernel says otherwise
+/// ([`Reclaim::max_rounds`]): far more than any that memory can still be found for.
+pub const MAX_ROUNDS: u32 = 1 << 16;
 
 /// A kernel without reclaim: all defaults.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,6 +1,6 @@
 //! Trace points: what happened, for those who want to record it.
 
-use crate::{Gfp, MigrateType, Order, Pfn};
+use crate::{AllocFlags, Gfp, MigrateType, NodeId, NodeMask, Order, Pfn, ZoneType};
 
 /// A request of one migratetype was served from memory of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,56 @@ pub struct Extfrag {
     pub fallback_migratetype: MigrateType,
     /// The migratetype of the block's pageblock afterwards.
     pub pageblock_migratetype: MigrateType,
+}
+
+/// One attempt to serve a request from the zones of its zonelist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempted {
+    /// The order asked for.
+    pub order: Order,
+    /// The flags of the request in this attempt.
+    pub gfp: Gfp,
+    /// The attempt's own flags, as it began.
+    pub flags: AllocFlags,
+    /// The highest zone type that will do.
+    pub highest: ZoneType,
+    /// The nodes that will do; `None`: all.
+    pub nodemask: Option<NodeMask>,
+    /// The zone where the walk began; `None`: no zone will do.
+    pub preferred: Option<(NodeId, ZoneType)>,
+    /// The first frame, if a zone had a block.
+    pub found: Option<Pfn>,
+}
+
+/// What the allocator did by itself for a request that the quick way did not serve; what it had the
+/// kernel do, the kernel knows ([`Reclaim`](crate::Reclaim)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AllocStep {
+    /// An attempt ended.
+    #[doc(alias = "get_page_from_freelist")]
+    Attempt(Attempted),
+    /// A pageblock of the high-atomic reserve was to be given back.
+    #[doc(alias = "unreserve_highatomic_pageblock")]
+    Unreserve {
+        /// Whether a zone's last one was to be given back too.
+        last_too: bool,
+        /// Whether frames came free for others.
+        moved: bool,
+    },
+    /// All CPUs' lists were drained.
+    #[doc(alias = "drain_all_pages")]
+    Drain,
+    /// Compaction was followed by success in this zone, so that it is not put off any more.
+    #[doc(alias = "mm_compaction_defer_reset")]
+    CompactionWorked {
+        /// The node.
+        node: NodeId,
+        /// The zone's type.
+        zone: ZoneType,
+        /// The order asked for.
+        order: Order,
+    },
 }
 
 /// Functions called at the trace points, each empty by default; with the default nothing of them
@@ -53,6 +103,11 @@ pub trait Trace {
     /// A block was freed.
     fn mm_page_free(&self, pfn: Pfn, order: Order) {
         let _ = (pfn, order);
+    }
+
+    /// A request that the quick way did not serve came a step further.
+    fn alloc_step(&self, step: AllocStep) {
+        let _ = step;
     }
 
     /// A request was served from memory of another migratetype.

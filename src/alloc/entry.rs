@@ -241,11 +241,13 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     fn serve(&self, request: &Request<'_>) -> Result<Pages, AllocError> {
         let attempt = self.first_attempt(request);
-        let pages = attempt.as_ref().and_then(|attempt| self.take_preferred(request, attempt));
-        match pages {
-            Some(pages) => Ok(pages),
-            None => self.serve_elsewhere(request, attempt),
+        if let Some(attempt) = &attempt
+            && let Some(pages) = self.take_preferred(request, attempt)
+        {
+            self.trace_attempt(request, attempt, Some(&pages));
+            return Ok(pages);
         }
+        self.serve_elsewhere(request, attempt)
     }
 
     #[cold]

@@ -7,7 +7,7 @@ use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::{KswapdWake, NodeReclaimed, Reclaim};
 use crate::sync::IrqGuard;
-use crate::trace::Trace;
+use crate::trace::{AllocStep, Attempted, Trace};
 use crate::zone::watermark::{ZoneView, zone_watermark_fast, zone_watermark_ok};
 use crate::zone::{HighAtomicUse, Taken, Zone, ZoneMut};
 use crate::zone_id::ZoneId;
@@ -42,7 +42,32 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// and has enough memory above its watermark. An attempt that must not mix pageblocks
     /// (NOFRAGMENT) and would have to leave its node, or finds nothing, is made again without that.
     #[doc(alias = "get_page_from_freelist")]
-    pub(super) fn attempt(&self, request: &Request<'_>, mut attempt: Attempt) -> Option<Pages> {
+    pub(super) fn attempt(&self, request: &Request<'_>, attempt: Attempt) -> Option<Pages> {
+        let pages = self.walk_until_settled(request, attempt);
+        self.trace_attempt(request, &attempt, pages.as_ref());
+        pages
+    }
+
+    /// Tells the watcher how an attempt ended.
+    #[inline]
+    pub(super) fn trace_attempt(
+        &self,
+        request: &Request<'_>,
+        attempt: &Attempt,
+        pages: Option<&Pages>,
+    ) {
+        self.trace.alloc_step(AllocStep::Attempt(Attempted {
+            order: request.order,
+            gfp: attempt.gfp,
+            flags: attempt.flags,
+            highest: request.highest,
+            nodemask: attempt.nodemask,
+            preferred: Some((attempt.preferred.node(), attempt.preferred.zone_type())),
+            found: pages.map(Pages::pfn),
+        }));
+    }
+
+    fn walk_until_settled(&self, request: &Request<'_>, mut attempt: Attempt) -> Option<Pages> {
         loop {
             match self.walk(request, &attempt) {
                 Walk::Found(pages) => return Some(pages),

@@ -19,6 +19,8 @@ pub(super) struct Request<'m> {
     pub(super) order: Order,
     pub(super) migratetype: MigrateType,
     pub(super) context: Context,
+    /// The node whose zonelist it is.
+    pub(super) node: NodeId,
     pub(super) zonelist: &'m [ZoneId],
     /// The highest zone type that will do.
     pub(super) highest: ZoneType,
@@ -67,8 +69,8 @@ impl<'m> Request<'m> {
             true => ZonelistKind::NoFallback,
             false => ZonelistKind::Fallback,
         };
-        let zonelist = node.zonelist(kind);
-        Ok(Self { machine, gfp, order, migratetype, context, zonelist, highest, nodemask })
+        let (zonelist, node) = (node.zonelist(kind), node.id);
+        Ok(Self { machine, gfp, order, migratetype, context, node, zonelist, highest, nodemask })
     }
 
     /// The first zone that may serve it on nodes of the mask.
@@ -81,7 +83,15 @@ impl<'m> Request<'m> {
         &self,
         attempt: &Attempt,
     ) -> impl Iterator<Item = ZoneId> + Clone + use<'m> {
-        allowed(self.zonelist, self.highest, attempt.nodemask)
+        self.zones_on(attempt.nodemask)
+    }
+
+    /// The zones that may serve it on nodes of the mask, in the order in which they are tried.
+    pub(super) fn zones_on(
+        &self,
+        nodemask: Option<NodeMask>,
+    ) -> impl Iterator<Item = ZoneId> + Clone + use<'m> {
+        allowed(self.zonelist, self.highest, nodemask)
     }
 
     /// A request for a block of just this zone, whatever else.
@@ -93,8 +103,8 @@ impl<'m> Request<'m> {
     ) -> Self {
         let highest = zone.shared.zone_type();
         let (gfp, context) = (Gfp::empty(), Context::TASK);
-        let zonelist = &[];
-        Self { machine, gfp, order, migratetype, context, zonelist, highest, nodemask: None }
+        let (node, zonelist, nodemask) = (zone.shared.id.node(), &[], None);
+        Self { machine, gfp, order, migratetype, context, node, zonelist, highest, nodemask }
     }
 
     pub(super) fn is_movable(&self) -> bool {

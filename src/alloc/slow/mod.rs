@@ -1,0 +1,318 @@
+//! The slow path: what is done for a request when the first attempt finds nothing.
+//!
+//! A state machine. Each [`Step`] is one method, which does its work and names the next:
+//!
+//! ```text
+//!             Restart   min watermark, part of the reserves; wakes kswapd
+//!                |
+//!          CompactFirst   orders that are seldom free: asynchronous compaction, before any reclaim
+//!                |
+//!   +-------> Retry   reserves of the context; without a cpuset to keep to, any node
+//!   |            |          `--> NoPage: may not wait, or frees memory itself
+//!   |         Reclaim   direct reclaim; after progress: high-atomic reserve, lists of all CPUs
+//!   |            |
+//!   |         Compact   direct compaction, more and more thorough
+//!   |            |          `--> NoPage: would rather fail
+//!   +--------- Weigh   is it worth going on?
+//!   |            |
+//!   +------ OutOfMemory   kills somebody
+//!   |            |
+//!   +--------- NoPage   a request that must not fail takes from the reserves, and goes on
+//!                |
+//!             Failed
+//! ```
+//!
+//! From each there is a way to `Served`, and from `Retry`, `Weigh` and `NoPage` one to `Restart`, when
+//! the task's cpuset has changed.
+//!
+//! # It ends
+//!
+//! `Restart` and `Retry` begin a *round* each, and a request has
+//! [`max_rounds`](crate::Reclaim::max_rounds) of them; every other step is done once a round at most.
+//! A round is at most eight attempts (walks over the zonelist), one call of reclaim, one of the
+//! out-of-memory killer and one of compaction, two where it is a `Restart`. When the rounds are used
+//! up the request fails; one that must not fail ends in a panic.
+//!
+//! Zonelists don't change after boot, so that no request has to begin anew for their sake.
+
+mod compact;
+mod cpuset;
+mod oom;
+mod reclaim;
+
+use super::PageAllocator;
+use super::flags::{gfp_pfmemalloc_flags, gfp_to_alloc_flags, reserve_flags};
+use super::request::{Attempt, Dirty, Request};
+use crate::platform::Platform;
+use crate::reclaim::{Context, KswapdWake, Reclaim};
+use crate::trace::{AllocStep, Attempted, Trace};
+use crate::zone_id::ZoneId;
+use crate::{
+    AllocError, AllocFlags, CompactPriority, CompactResult, Gfp, NodeMask, PAGE_ALLOC_COSTLY_ORDER,
+    Pages, Shortage,
+};
+
+/// What is done next for a request.
+#[derive(Debug)]
+enum Step {
+    Restart,
+    CompactFirst,
+    Retry,
+    Reclaim,
+    Compact,
+    Weigh,
+    OutOfMemory,
+    NoPage,
+    Failed,
+    Served(Pages),
+}
+
+impl Step {
+    /// The request is served, if it is.
+    fn served_or(pages: Option<Pages>, next: Self) -> Self {
+        pages.map_or(next, Self::Served)
+    }
+}
+
+/// What has become of a request in the slow path so far.
+#[derive(Debug)]
+struct Slow<'r, 'm> {
+    request: &'r Request<'m>,
+    gfp: Gfp,
+    flags: AllocFlags,
+    /// The nodes that will do; forgotten when the request may leave them.
+    nodemask: Option<NodeMask>,
+    /// Where attempts start; `None`: no zone will do.
+    preferred: Option<ZoneId>,
+    /// What the cpuset's generation was.
+    cpuset: u32,
+    priority: CompactPriority,
+    compacted: CompactResult,
+    /// Compactions at this priority that made a block, which others took.
+    compact_retries: u32,
+    /// Whether the last reclaim, or killing, gave hope.
+    progress: bool,
+    /// Reclaims in a row that did not.
+    no_progress: u32,
+    rounds_left: u32,
+}
+
+impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
+    /// Serves a request that the first attempt could not serve.
+    ///
+    /// # Panics
+    ///
+    /// When a [`Gfp::NOFAIL`] request that may wait can't be served: there is no error that it could
+    /// be given, and nothing that the kernel has done helped.
+    #[doc(alias = "__alloc_pages_slowpath")]
+    #[cold]
+    pub(super) fn slow_path(&self, request: &Request<'_>) -> Result<Pages, AllocError> {
+        let mut slow = Slow::new(request, self.reclaim.max_rounds());
+        let slow = &mut slow;
+        let mut step = Step::Restart;
+        loop {
+            step = match step {
+                Step::Restart => self.restart(slow),
+                Step::CompactFirst => self.compact_first(slow),
+                Step::Retry => self.retry(slow),
+                Step::Reclaim => self.reclaim_and_try(slow),
+                Step::Compact => self.compact_and_try(slow),
+                Step::Weigh => self.weigh(slow),
+                Step::OutOfMemory => self.kill_and_try(slow),
+                Step::NoPage => self.no_page(slow),
+                Step::Failed => return Err(self.fail(slow)),
+                Step::Served(pages) => return Ok(pages),
+            }
+        }
+    }
+
+    /// From the beginning: with the caller's nodemask, unless it is forgotten, at the min watermark,
+    /// and with that part of the reserves that the flags open.
+    fn restart(&self, slow: &mut Slow<'_, '_>) -> Step {
+        if !slow.begins_round() {
+            return Step::Failed;
+        }
+        let Request { order, migratetype, .. } = *slow.request;
+        slow.compact_retries = 0;
+        slow.no_progress = 0;
+        slow.priority = CompactPriority::SyncLight;
+        slow.cpuset = self.cpuset_generation();
+        slow.flags = gfp_to_alloc_flags(slow.gfp, order, migratetype, self.reclaim.context());
+        slow.preferred = slow.request.preferred(slow.nodemask);
+        if slow.preferred.is_none() || self.cpuset_has_no_zone(slow) {
+            return Step::NoPage;
+        }
+        self.wake_all_kswapds(slow);
+        Step::served_or(self.try_with(slow, slow.flags), Step::CompactFirst)
+    }
+
+    /// Once more: with the reserves that the context opens, or without a cpuset to keep to; then the
+    /// caller's nodemask no longer counts either.
+    fn retry(&self, slow: &mut Slow<'_, '_>) -> Step {
+        if self.cpuset_has_changed(slow) {
+            return Step::Restart;
+        }
+        if !slow.begins_round() {
+            return Step::Failed;
+        }
+        self.wake_all_kswapds(slow);
+        let context = self.reclaim.context();
+        let reserves = gfp_pfmemalloc_flags(slow.gfp, context);
+        if !reserves.is_empty() {
+            slow.flags = reserve_flags(reserves, slow.flags, slow.request.migratetype);
+        }
+        if !slow.flags.contains(AllocFlags::CPUSET) {
+            slow.nodemask = None;
+            slow.preferred = slow.request.preferred(None);
+        }
+        let may_reclaim = slow.may_wait() && !context.contains(Context::MEMALLOC);
+        let next = if may_reclaim { Step::Reclaim } else { Step::NoPage };
+        Step::served_or(self.try_with(slow, slow.flags), next)
+    }
+
+    /// Whether it is worth going on: reclaim may bring enough, or compaction may.
+    fn weigh(&self, slow: &mut Slow<'_, '_>) -> Step {
+        let progress = slow.progress;
+        if self.should_reclaim_retry(slow) || progress && self.should_compact_retry(slow) {
+            Step::Retry
+        } else if self.cpuset_has_changed(slow) {
+            Step::Restart
+        } else {
+            Step::OutOfMemory
+        }
+    }
+
+    /// Nothing helped. A request that may wait and must not fail takes from the reserves, or goes on.
+    fn no_page(&self, slow: &mut Slow<'_, '_>) -> Step {
+        if self.cpuset_has_changed(slow) {
+            return Step::Restart;
+        }
+        if !slow.must_not_fail() {
+            return Step::Failed;
+        }
+        let pages = self.try_leaving_cpuset(slow, AllocFlags::MIN_RESERVE);
+        if pages.is_none() {
+            self.reclaim.cond_resched();
+        }
+        Step::served_or(pages, Step::Retry)
+    }
+
+    /// Tells the kernel, and what to tell the caller.
+    fn fail(&self, slow: &Slow<'_, '_>) -> AllocError {
+        let order = slow.request.order;
+        assert!(!slow.must_not_fail(), "NOFAIL request of order {order}: no memory left");
+        if !slow.gfp.contains(Gfp::NOWARN) {
+            self.reclaim.alloc_failed(&slow.shortage());
+        }
+        match slow.preferred {
+            Some(_) => slow.request.out_of_memory(),
+            None => AllocError::NoZone,
+        }
+    }
+
+    /// Wakes kswapd of each node in the zonelist, once for a run of zones of a node, if the request
+    /// may.
+    fn wake_all_kswapds(&self, slow: &Slow<'_, '_>) {
+        if !slow.flags.contains(AllocFlags::KSWAPD) {
+            return;
+        }
+        let mut last = None;
+        for zone in slow.zones() {
+            if last != Some(zone.node()) {
+                last = Some(zone.node());
+                self.reclaim.wake_kswapd(slow.wake(zone));
+            }
+        }
+    }
+
+    /// One attempt with these flags.
+    fn try_with(&self, slow: &Slow<'_, '_>, flags: AllocFlags) -> Option<Pages> {
+        self.try_as(slow, slow.gfp, flags)
+    }
+
+    /// One attempt with these flags of the allocator and of the caller.
+    fn try_as(&self, slow: &Slow<'_, '_>, gfp: Gfp, flags: AllocFlags) -> Option<Pages> {
+        let Slow { request, nodemask, .. } = *slow;
+        let Some(preferred) = slow.preferred else {
+            let Request { order, highest, .. } = *request;
+            let (preferred, found) = (None, None);
+            let event = Attempted { order, gfp, flags, highest, nodemask, preferred, found };
+            self.trace.alloc_step(AllocStep::Attempt(event));
+            return None;
+        };
+        let dirty = Dirty::Ignore;
+        self.attempt(request, Attempt { gfp, flags, nodemask, preferred, dirty })
+    }
+}
+
+impl<'r, 'm> Slow<'r, 'm> {
+    /// A request that may wait is not one of atomic context, whatever its flags say.
+    fn new(request: &'r Request<'m>, max_rounds: u32) -> Self {
+        let mut gfp = request.gfp;
+        if gfp.contains(Gfp::DIRECT_RECLAIM) {
+            gfp -= Gfp::ATOMIC_CONTEXT;
+        }
+        Self {
+            request,
+            gfp,
+            flags: AllocFlags::empty(),
+            nodemask: request.nodemask,
+            preferred: None,
+            cpuset: 0,
+            priority: CompactPriority::SyncLight,
+            compacted: CompactResult::Skipped,
+            compact_retries: 0,
+            progress: false,
+            no_progress: 0,
+            rounds_left: max_rounds,
+        }
+    }
+
+    /// Counts a round; false: there are no more.
+    fn begins_round(&mut self) -> bool {
+        let left = self.rounds_left.checked_sub(1);
+        self.rounds_left = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    #[doc(alias = "can_direct_reclaim")]
+    fn may_wait(&self) -> bool {
+        self.gfp.contains(Gfp::DIRECT_RECLAIM)
+    }
+
+    /// Whether there is no way but to go on. Where waiting is not allowed, it can't be kept to.
+    fn must_not_fail(&self) -> bool {
+        self.gfp.contains(Gfp::NOFAIL) && self.may_wait()
+    }
+
+    /// Whether blocks of that order are too rare to insist on one.
+    fn is_costly(&self) -> bool {
+        self.request.order > PAGE_ALLOC_COSTLY_ORDER
+    }
+
+    /// The zones that will do.
+    fn zones(&self) -> impl Iterator<Item = ZoneId> + use<'m> {
+        self.request.zones_on(self.nodemask)
+    }
+
+    fn wake(&self, zone: ZoneId) -> KswapdWake {
+        KswapdWake {
+            node: zone.node(),
+            zone: zone.zone_type(),
+            order: self.request.order,
+            highest: self.request.highest,
+            gfp: self.gfp,
+        }
+    }
+
+    /// The request as the kernel's hooks are told of it.
+    fn shortage(&self) -> Shortage {
+        Shortage {
+            order: self.request.order,
+            gfp: self.gfp,
+            node: self.request.node,
+            highest: self.request.highest,
+            nodemask: self.nodemask,
+        }
+    }
+}
