@@ -1,5 +1,6 @@
 //! What is known of a zone without its lock: its size, watermarks and counts.
 
+use super::compaction::CompactionState;
 use crate::memmap::Memmap;
 use crate::sync::Counter;
 use crate::zone::watermark::setup::Watermarks;
@@ -42,6 +43,7 @@ pub(crate) struct ZoneShared {
     ample: Line<AtomicBool>,
     ungrouped: AtomicBool,
     reclaim_active: AtomicBool,
+    pub(crate) compaction: CompactionState,
     pub(crate) events: ZoneEvents,
 }
 
@@ -101,6 +103,7 @@ impl ZoneShared {
             ample: Line(AtomicBool::new(false)),
             ungrouped: AtomicBool::new(false),
             reclaim_active: AtomicBool::new(false),
+            compaction: CompactionState::new(span),
             events: ZoneEvents::default(),
         }
     }
