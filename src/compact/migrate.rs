@@ -98,13 +98,22 @@ impl<P: Platform, R: Reclaim> Control<'_, P, R> {
         }
     }
 
-    /// A target of that order. If there is none, more free blocks are taken, once.
+    /// A target of that order. While there is none, more free blocks are taken, as long as there is
+    /// room for them.
     fn target_for(&mut self, order: Order, frames: u64) -> Option<Target> {
-        if let Some(target) = self.targets.take(order, self.at.memmap()) {
-            return Some(target);
+        loop {
+            if let Some(target) = self.targets.take(order, self.at.memmap()) {
+                return Some(target);
+            }
+            let before = (self.free, self.targets.frames());
+            if self.targets.is_full() {
+                return None;
+            }
+            self.isolate_freepages(frames);
+            if before == (self.free, self.targets.frames()) {
+                return None;
+            }
         }
-        self.isolate_freepages(frames);
-        self.targets.take(order, self.at.memmap())
     }
 
     /// Takes over the token that the hook left. True if it is the source's: the contents were moved.
