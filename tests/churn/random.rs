@@ -19,7 +19,7 @@ impl Random {
     /// A number below `n`.
     pub fn below(&mut self, n: usize) -> usize {
         let wide = u128::from(self.next()) * n as u128;
-        (wide >> 64) as usize
+        usize::try_from(wide >> 64).expect("below n")
     }
 }
 
