@@ -273,7 +273,15 @@ pub trait Reclaim {
         None
     }
 
-    /// Moves what is in a block to another one, for compaction.
+    /// Whether the kernel can move blocks at all: without that, there is no compaction. The default
+    /// says no, as [`migrate`](Self::migrate) moves nothing by default.
+    #[doc(alias = "CONFIG_COMPACTION")]
+    fn can_migrate(&self) -> bool {
+        false
+    }
+
+    /// Moves what is in a block to another one, for compaction. Called only if
+    /// [`can_migrate`](Self::can_migrate) says yes.
     ///
     /// `from` is the first frame of a block that was marked as movable and is of the same order as
     /// `target`, when it was last looked at. The kernel looks up who has it, keeps him from using it,

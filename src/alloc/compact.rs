@@ -18,7 +18,8 @@ use crate::{
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Compacts a zone as far as it goes: all blocks that the kernel has marked as movable are moved
-    /// towards its end ([`Reclaim::migrate`]).
+    /// towards its end ([`Reclaim::migrate`]). Where the kernel can't move any
+    /// ([`Reclaim::can_migrate`]), nothing happens.
     ///
     /// Sleeps where the hook does. Blocks that CPUs keep at hand are in the way;
     /// [`drain_all_pages`](Self::drain_all_pages) gives them back before.
@@ -181,13 +182,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         shortage: &Shortage,
         flags: AllocFlags,
     ) -> bool {
-        zones.any(|id| {
-            let reclaimable = self.reclaim.reclaimable_pages(id.node(), id.zone_type());
-            // Not all of it helps: the larger the order, the less.
-            let more = reclaimable / u64::from(shortage.order.get()).max(1);
-            let asked = (shortage.highest, flags);
-            machine.zone(id).is_some_and(|zone| could_compact(zone, shortage.order, asked, more))
-        })
+        self.reclaim.can_migrate()
+            && zones.any(|id| {
+                let reclaimable = self.reclaim.reclaimable_pages(id.node(), id.zone_type());
+                // Not all of it helps: the larger the order, the less.
+                let more = reclaimable / u64::from(shortage.order.get()).max(1);
+                let asked = (shortage.highest, flags);
+                machine
+                    .zone(id)
+                    .is_some_and(|zone| could_compact(zone, shortage.order, asked, more))
+            })
     }
 
     /// A block of that order came from the zone: its next compaction is not put off.

@@ -33,6 +33,9 @@ impl From<CompactResult> for ZoneCompacted {
 impl<P: Platform, R: Reclaim> Compactor<'_, P, R> {
     /// Compacts the zone. No lock is held while the kernel moves anything.
     pub(crate) fn compact_zone(&self, request: CompactRequest) -> ZoneCompacted {
+        if !self.reclaim.can_migrate() {
+            return CompactResult::Skipped.into();
+        }
         match request.suitability(&self.zone.shared, &self.nr_free()) {
             Suitability::Skip => return CompactResult::Skipped.into(),
             Suitability::Served => return CompactResult::Success.into(),

@@ -66,7 +66,7 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
     /// Notes for kcompactd what is wanted, and wakes it if it can do something about it.
     #[doc(alias = "wakeup_kcompactd")]
     pub(super) fn wake_kcompactd(&self, wanted: Wanted) {
-        if wanted.order == Order::ZERO {
+        if wanted.order == Order::ZERO || !self.reclaim.can_migrate() {
             return;
         }
         self.node.kswapd.compaction.add(wanted);

@@ -219,6 +219,10 @@ impl Reclaim for Kernel {
         Context::TASK
     }
 
+    fn can_migrate(&self) -> bool {
+        true
+    }
+
     fn migrate(&self, from: Pfn, target: &mut Pages, mode: MigrateMode) -> Migrated {
         let mut state = self.state();
         state.asked.push((from, target.order(), mode));

@@ -114,6 +114,10 @@ impl Reclaim for Cache {
         self.state().kswapd_wakes.push(wake);
     }
 
+    fn can_migrate(&self) -> bool {
+        true
+    }
+
     fn wake_kcompactd(&self, _node: NodeId) {
         self.state().kcompactd_wakes += 1;
     }
