@@ -11,12 +11,16 @@ mod dump;
 mod exhaustive;
 #[path = "allocator/histories.rs"]
 mod histories;
+#[path = "allocator/lies.rs"]
+mod lies;
 #[allow(dead_code, reason = "shared with other tests")]
 mod model;
 #[path = "allocator/placement.rs"]
 mod placement;
 #[path = "allocator/plan.rs"]
 mod plan;
+#[path = "allocator/pressure.rs"]
+mod pressure;
 #[path = "allocator/raw.rs"]
 mod raw;
 #[allow(dead_code, reason = "shared with other tests")]

@@ -32,7 +32,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// # Panics
     ///
-    /// When a [`Gfp::NOFAIL`] request can't be served.
+    /// When a [`Gfp::NOFAIL`] request can't be served, whatever the kernel does
+    /// ([`Reclaim::max_rounds`]).
     #[inline]
     pub fn alloc_pages(&self, gfp: Gfp, order: Order) -> Result<Pages, AllocError> {
         let machine = self.machine_to_alloc()?;
@@ -175,7 +176,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Allocates a block from the nodes of the mask, the nearest to `node` first; `None` is all
     /// nodes. As in Linux, the mask no longer counts once the first attempts have failed, for contexts
-    /// that free memory and for requests that keep to no cpuset (atomic ones).
+    /// that free memory, for requests that keep to no cpuset (atomic ones), and where it has no node in
+    /// common with the task's cpuset.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
@@ -193,7 +195,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// # Panics
     ///
-    /// When a [`Gfp::NOFAIL`] request can't be served.
+    /// When a [`Gfp::NOFAIL`] request can't be served, whatever the kernel does
+    /// ([`Reclaim::max_rounds`]).
     #[doc(alias = "__alloc_pages")]
     #[doc(alias = "__alloc_pages_nodemask")]
     #[inline]

@@ -24,6 +24,9 @@ enum Walk {
     Nothing,
 }
 
+/// The node that was last asked about, and the answer.
+type DirtyOk = Option<(NodeId, bool)>;
+
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// What most requests come to: the first zone of the zonelist keeps its watermark and has a
     /// block. `None` settles nothing: then [`attempt`](Self::attempt) starts from the beginning.
@@ -68,8 +71,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     fn walk_until_settled(&self, request: &Request<'_>, mut attempt: Attempt) -> Option<Pages> {
+        let mut dirty_ok = None;
         loop {
-            match self.walk(request, &attempt) {
+            match self.walk(request, &attempt, &mut dirty_ok) {
                 Walk::Found(pages) => return Some(pages),
                 Walk::LeavesNode | Walk::Nothing
                     if attempt.flags.contains(AllocFlags::NOFRAGMENT) =>
@@ -81,11 +85,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
     }
 
-    fn walk(&self, request: &Request<'_>, attempt: &Attempt) -> Walk {
-        let mut dirty_ok = None;
+    fn walk(&self, request: &Request<'_>, attempt: &Attempt, dirty_ok: &mut DirtyOk) -> Walk {
         for id in request.zones(attempt) {
-            if !self.cpuset_allows(attempt, id) || !self.dirty_ok(attempt, id.node(), &mut dirty_ok)
-            {
+            if !self.cpuset_allows(attempt, id) || !self.dirty_ok(attempt, id.node(), dirty_ok) {
                 continue;
             }
             if leaves_node(request, attempt, id) {
@@ -109,7 +111,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Whether the node may have more dirty pages; asked once for each node in a row.
-    fn dirty_ok(&self, attempt: &Attempt, node: NodeId, last: &mut Option<(NodeId, bool)>) -> bool {
+    fn dirty_ok(&self, attempt: &Attempt, node: NodeId, last: &mut DirtyOk) -> bool {
         if attempt.dirty == Dirty::Ignore {
             return true;
         }
@@ -205,7 +207,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         zone: &Zone,
     ) -> Option<FrameIdx> {
         let (order, flags, machine) = (request.order, attempt.flags, request.machine);
-        let high_atomic = match order > PAGE_ALLOC_COSTLY_ORDER || machine.pcps.takes(order) {
+        let large = order > PAGE_ALLOC_COSTLY_ORDER || machine.pcps.takes(order);
+        let high_atomic = match large || request.is_of_zone() {
             true => HighAtomicUse::First,
             false => HighAtomicUse::Last,
         };

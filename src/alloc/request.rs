@@ -107,6 +107,11 @@ impl<'m> Request<'m> {
         Self { machine, gfp, order, migratetype, context, node, zonelist, highest, nodemask }
     }
 
+    /// Whether just one zone will do, whatever else.
+    pub(super) fn is_of_zone(&self) -> bool {
+        self.zonelist.is_empty()
+    }
+
     pub(super) fn is_movable(&self) -> bool {
         self.migratetype == MigrateType::Movable
     }

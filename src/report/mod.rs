@@ -10,6 +10,7 @@
 //! newline at its end.
 
 mod buddyinfo;
+mod failure;
 mod files;
 mod node_ref;
 mod pageset_ref;
@@ -18,6 +19,7 @@ mod zone_ref;
 mod zoneinfo;
 
 pub use buddyinfo::BuddyInfoRow;
+pub use failure::FailureReport;
 pub use files::{BuddyInfo, PageTypeInfos, PagesetRows, Pagesets, ZoneInfos};
 pub use node_ref::NodeRef;
 pub use pageset_ref::PagesetRef;

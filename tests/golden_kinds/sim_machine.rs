@@ -31,7 +31,7 @@ impl BootMachine for Sims {
 }
 
 /// The zone types of the port's numbers.
-const TYPES: [ZoneType; KINDS.len()] =
+pub const TYPES: [ZoneType; KINDS.len()] =
     [ZoneType::Dma, ZoneType::Dma32, ZoneType::Normal, ZoneType::Movable];
 
 pub fn node_id(number: u32) -> NodeId {
@@ -215,7 +215,7 @@ fn check_zones(sim: &Sim, setup: &MachineSetup) {
 }
 
 /// The zones have the watermarks and reserves of the setup.
-fn check_watermarks(sim: &Sim, setup: &MachineSetup) {
+pub fn check_watermarks(sim: &Sim, setup: &MachineSetup) {
     for expected in &setup.zones {
         let id = expected.id;
         let snapshot = sim.zone(node_id(id.0), TYPES[id.1]).expect("it was found").snapshot();
@@ -223,6 +223,15 @@ fn check_watermarks(sim: &Sim, setup: &MachineSetup) {
         let reserve = TYPES.map(|higher| snapshot.lowmem_reserve[higher.index()]);
         assert_eq!(reserve, expected.lowmem_reserve, "{id:?}");
     }
+}
+
+/// Whether the zones have the watermarks of the setup.
+pub fn has_watermarks(sim: &Sim, setup: &MachineSetup) -> bool {
+    setup.zones.iter().all(|expected| {
+        let (node, kind) = expected.id;
+        let zone = sim.zone(node_id(node), TYPES[kind]);
+        zone.is_some_and(|zone| zone.snapshot().watermark == expected.zone.marks)
+    })
 }
 
 /// The zonelists are those of the setup: shown by the zones that single movable frames come from
@@ -261,7 +270,7 @@ fn zone_of(sim: &Sim, pfn: Pfn) -> ZoneId {
 }
 
 /// A zone of a machine, to look at.
-struct View<'a>(ZoneRef<'a, SimPlatform>);
+pub struct View<'a>(pub ZoneRef<'a, SimPlatform>);
 
 impl ZoneView for View<'_> {
     fn counters(&self) -> Counters {

@@ -42,32 +42,37 @@ fn header<'a>(
 ) -> Result<MachineSetup, String> {
     let mut setup = MachineSetup::default();
     while let Some(line) = lines.next_if(|line| !line.text.starts_with("Z ")) {
-        let words = line.words();
-        match words[0] {
-            "nodes" => setup.nodes = line.number_at(&words, 1)?,
-            "mem" => setup.memory.push((line.number_at(&words, 1)?, span(line, words[2])?)),
-            "dist" => {
-                let row = (2..words.len()).map(|index| line.number_at(&words, index));
-                setup.distances.push(row.collect::<Result<_, _>>()?);
-            }
-            "zone" => {
-                let mut zone = zone(line, &words, &setup.memory)?;
-                for (index, reserve) in zone.lowmem_reserve.iter_mut().enumerate() {
-                    *reserve = line.number_at(&words, 13 + index)?;
-                }
-                setup.zones.push(zone);
-            }
-            "fallback" => {
-                let ids = words[2..].iter().map(|word| {
-                    let (node, kind) = word.split_once(':').unwrap_or_default();
-                    zone_id(line, node, kind)
-                });
-                setup.fallback.push(ids.collect::<Result<_, _>>()?);
-            }
-            _ => return Err(line.error("no word of the header")),
-        }
+        header_line(&mut setup, line, &line.words())?;
     }
     Ok(setup)
+}
+
+/// Reads a line of a header into the setup.
+pub fn header_line(setup: &mut MachineSetup, line: Line<'_>, words: &[&str]) -> Result<(), String> {
+    match words[0] {
+        "nodes" => setup.nodes = line.number_at(words, 1)?,
+        "mem" => setup.memory.push((line.number_at(words, 1)?, span(line, words[2])?)),
+        "dist" => {
+            let row = (2..words.len()).map(|index| line.number_at(words, index));
+            setup.distances.push(row.collect::<Result<_, _>>()?);
+        }
+        "zone" => {
+            let mut zone = zone(line, words, &setup.memory)?;
+            for (index, reserve) in zone.lowmem_reserve.iter_mut().enumerate() {
+                *reserve = line.number_at(words, 13 + index)?;
+            }
+            setup.zones.push(zone);
+        }
+        "fallback" => {
+            let ids = words[2..].iter().map(|word| {
+                let (node, kind) = word.split_once(':').unwrap_or_default();
+                zone_id(line, node, kind)
+            });
+            setup.fallback.push(ids.collect::<Result<_, _>>()?);
+        }
+        _ => return Err(line.error("no word of the header")),
+    }
+    Ok(())
 }
 
 /// A zone line: `NID NAME A-B present P managed M wmark MIN LOW HIGH`, and more.

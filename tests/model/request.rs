@@ -5,6 +5,8 @@ use super::port::{Attempt, MachineUnderTest, Outcome};
 use super::walk::{Machine, request_of};
 use super::zone::MOVABLE;
 
+/// Rounds of a request that reclaim does not help.
+const MOST_RETRIES: u32 = 16;
 /// The numbers of the zone types.
 const DMA32: usize = 1;
 const NORMAL: usize = 2;
@@ -39,18 +41,33 @@ impl Machine {
 
     fn slow_path(&mut self, asked: Attempt<'_>, zonelist: &[usize], outcome: &mut Outcome) {
         let flags = format!("m{}{}", self.common_flags(asked), slow_flags(asked));
-        if flags.contains('K') {
-            self.wake_nodes(zonelist, outcome);
-        }
+        self.wake_nodes(zonelist, &flags, outcome);
         self.attempt_again(Attempt { flags: &flags, ..asked }, outcome);
-        if outcome.pfn.is_none() && !flags.contains('S') {
-            self.attempt_again(Attempt { flags: &flags, mask: None, ..asked }, outcome);
+        let mask = if flags.contains('S') { asked.mask } else { None };
+        let again = Attempt { flags: &flags, mask, ..asked };
+        let mut vain = 0;
+        while outcome.pfn.is_none() {
+            self.wake_nodes(zonelist, &flags, outcome);
+            self.attempt_again(again, outcome);
+            // Costly orders rather fail than take the reserve.
+            if outcome.pfn.is_some() || !may_wait(asked.gfp) || asked.order > 3 {
+                return;
+            }
+            vain += 1;
+            let hopeful = vain <= MOST_RETRIES && self.is_hopeful(again, zonelist);
+            if !hopeful && !self.unreserve(asked, zonelist) {
+                return self.attempt_again(Attempt { flags: "hS", ..asked }, outcome);
+            }
         }
-        // Costly orders rather fail than take the reserve.
-        let patient = may_wait(asked.gfp) && asked.order <= 3;
-        while outcome.pfn.is_none() && patient && self.unreserve(asked, zonelist) {
-            self.attempt_again(Attempt { flags: &flags, ..asked }, outcome);
-        }
+    }
+
+    /// Whether some zone keeps its min watermark, so that it is odd that it had no block.
+    fn is_hopeful(&self, attempt: Attempt<'_>, zonelist: &[usize]) -> bool {
+        let highest = request_of(attempt.gfp).0;
+        zonelist.iter().any(|&place| {
+            let place = &self.places[place];
+            place.keeps(attempt, place.mark("m"), highest)
+        })
     }
 
     fn attempt_again(&mut self, attempt: Attempt<'_>, outcome: &mut Outcome) {
@@ -60,7 +77,10 @@ impl Machine {
     }
 
     /// kswapd is woken once for each run of zones of a node.
-    fn wake_nodes(&self, zonelist: &[usize], outcome: &mut Outcome) {
+    fn wake_nodes(&self, zonelist: &[usize], flags: &str, outcome: &mut Outcome) {
+        if !flags.contains('K') {
+            return;
+        }
         let mut last = None;
         for &place in zonelist {
             let id = self.places[place].id;

@@ -44,7 +44,7 @@ pub(super) struct Place {
 
 impl Place {
     /// The mark to keep: the one that the first letter names, and the boost.
-    fn mark(&self, flags: &str) -> u64 {
+    pub(super) fn mark(&self, flags: &str) -> u64 {
         let level = "mlh".find(&flags[..1]).expect("flags begin with a watermark");
         self.zone.marks[level] + self.zone.counters.boost
     }
@@ -57,7 +57,7 @@ impl Place {
         (1 << order) - 1 + reserve + cma
     }
 
-    fn keeps(&self, attempt: Attempt<'_>, mark: u64, highest: usize) -> bool {
+    pub(super) fn keeps(&self, attempt: Attempt<'_>, mark: u64, highest: usize) -> bool {
         let free = self.zone.counters.free.checked_sub(self.unusable(attempt.order, attempt.flags));
         let min = lowered(mark, attempt.flags) + self.lowmem_reserve[highest];
         free.is_some_and(|free| free > min)

@@ -4,7 +4,7 @@ use crate::machine::{Machine, NR_CPUS, config};
 use crate::step::{Step, step};
 use crate::view::view;
 use page_alloc::node::pcp::PcpOrders;
-use page_alloc::{Extfrag, Gfp, KswapdWake, MigrateType, Order, Pfn, Reclaim, Trace};
+use page_alloc::{Extfrag, Gfp, KswapdWake, MigrateType, NodeMask, Order, Pfn, Reclaim, Trace};
 use proptest::prelude::*;
 use std::cell::RefCell;
 
@@ -12,7 +12,8 @@ use std::cell::RefCell;
 ///
 /// The quick way is closed where cpusets are in use. The task's cpuset has all nodes, so that
 /// nothing is decided otherwise: a nodemask of all nodes is none, every node that is asked about is
-/// allowed, and HARDWALL, which the first attempt then has, matters to cpusets alone.
+/// allowed, every nodemask is kept, even one without nodes, and HARDWALL, which the first attempt then
+/// has, matters to cpusets alone.
 struct Task {
     cpusets: bool,
     wakes: RefCell<Vec<KswapdWake>>,
@@ -27,6 +28,10 @@ impl Task {
 impl Reclaim for Task {
     fn cpusets_enabled(&self) -> bool {
         self.cpusets
+    }
+
+    fn cpuset_meets(&self, _: NodeMask) -> bool {
+        true
     }
 
     fn wake_kswapd(&self, wake: KswapdWake) {

@@ -34,6 +34,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     fn may_compact_first(&self, slow: &Slow<'_, '_>) -> bool {
         let rare = slow.request.order > Order::ZERO && !slow.request.is_movable();
         slow.may_wait()
+            && slow.may_compact()
             && (slow.is_costly() || rare)
             && gfp_pfmemalloc_flags(slow.gfp, self.reclaim.context()).is_empty()
     }
@@ -43,7 +44,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if let Some(pages) = self.direct_compact(slow, slow.priority) {
             return Step::Served(pages);
         }
-        let insists = !slow.is_costly() || slow.gfp.contains(Gfp::RETRY_MAYFAIL);
+        let tries_hard = slow.gfp.contains(Gfp::RETRY_MAYFAIL) && slow.may_compact();
+        let insists = !slow.is_costly() || tries_hard;
         if slow.gfp.contains(Gfp::NORETRY) || !insists { Step::NoPage } else { Step::Weigh }
     }
 
@@ -66,7 +68,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         pages
     }
 
-    /// Compacts the zones that will do: the kernel itself, or else the crate.
+    /// Compacts the zones that will do: the kernel itself, or else the crate. Linux asks here even for
+    /// requests that may not write, and skips the zones for them.
     fn try_compact(&self, slow: &Slow<'_, '_>, priority: CompactPriority) -> Compacted {
         let shortage = slow.shortage();
         let answer = self.reclaim.compact(&shortage, slow.flags, priority);
@@ -128,7 +131,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Whether to go on compacting, after a reclaim that made progress; perhaps more thoroughly.
     pub(super) fn should_compact_retry(&self, slow: &mut Slow<'_, '_>) -> bool {
         let doomed = self.reclaim.context().contains(Context::FATAL_SIGNAL);
-        if slow.request.order == Order::ZERO || doomed {
+        if slow.request.order == Order::ZERO || !slow.may_compact() || doomed {
             return false;
         }
         if slow.compacted.made_progress() {
@@ -143,6 +146,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 }
 
 impl Slow<'_, '_> {
+    /// Moving frames may have to write them.
+    #[doc(alias = "gfp_compaction_allowed")]
+    fn may_compact(&self) -> bool {
+        self.gfp.contains(Gfp::IO)
+    }
+
     /// Costly requests give up sooner.
     fn most_retries(&self) -> u32 {
         if self.is_costly() { MAX_COMPACT_RETRIES / 4 } else { MAX_COMPACT_RETRIES }

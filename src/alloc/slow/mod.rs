@@ -29,9 +29,9 @@
 //!
 //! `Restart` and `Retry` begin a *round* each, and a request has
 //! [`max_rounds`](crate::Reclaim::max_rounds) of them; every other step is done once a round at most.
-//! A round is at most eight attempts (walks over the zonelist), one call of reclaim, one of the
-//! out-of-memory killer and one of compaction, two where it is a `Restart`. When the rounds are used
-//! up the request fails; one that must not fail ends in a panic.
+//! A round is at most nine attempts (walks over the zonelist) and one call each of reclaim, compaction
+//! and the out-of-memory killer. When the rounds are used up the request fails; one that must not
+//! fail ends in a panic.
 //!
 //! Zonelists don't change after boot, so that no request has to begin anew for their sake.
 

@@ -12,7 +12,7 @@ struct OomLock<'a, R: Reclaim>(&'a R);
 
 impl<'a, R: Reclaim> OomLock<'a, R> {
     fn try_new(reclaim: &'a R) -> Option<Self> {
-        reclaim.try_lock_oom().then_some(Self(reclaim))
+        reclaim.try_lock_oom().then(|| Self(reclaim))
     }
 }
 
