@@ -36,6 +36,54 @@
 //! than a pageblock; Linux 6.1 passes over them, newer ones move them too. Frames that are left
 //! behind go to the zone, not to the CPU's lists. The free lists are not searched for a start of the
 //! scanners: they go on from where they were.
+//!
+//! # Example
+//!
+//! ```
+//! use page_alloc::sim::{Sim, SimConfig};
+//! use page_alloc::{Gfp, MigrateMode, Migrated, Movability, NoTrace, NodeId, Pages, Pfn, Reclaim};
+//! use std::collections::HashMap;
+//! use std::sync::Mutex;
+//!
+//! /// Who has which block. A real kernel knows by its page tables and its page cache.
+//! #[derive(Default)]
+//! struct Kernel(Mutex<HashMap<Pfn, Pages>>);
+//!
+//! impl Reclaim for Kernel {
+//!     fn can_migrate(&self) -> bool {
+//!         true
+//!     }
+//!
+//!     fn migrate(&self, from: Pfn, target: &mut Pages, _: MigrateMode) -> Migrated {
+//!         let mut owners = self.0.lock().unwrap();
+//!         let Some(mut block) = owners.remove(&from) else { return Migrated::Unmovable };
+//!         assert_eq!(block.order(), target.order()); // here all are single frames
+//!         // Now the frame is copied, and the page tables are told.
+//!         std::mem::swap(&mut block, target);
+//!         owners.insert(block.pfn(), block);
+//!         Migrated::Done
+//!     }
+//! }
+//!
+//! let sim = Sim::boot_with(&SimConfig::flat(64 << 20), Kernel::default(), NoTrace)?;
+//! let mut even = Vec::new();
+//! while let Ok(page) = sim.alloc_page(Gfp::HIGHUSER_MOVABLE | Gfp::NORETRY) {
+//!     sim.set_movable(&page, Movability::Movable)?;
+//!     match page.pfn().get() % 2 {
+//!         0 => even.push(page),
+//!         _ => drop(sim.reclaim().0.lock().unwrap().insert(page.pfn(), page)),
+//!     }
+//! }
+//! for page in even {
+//!     sim.free_pages(page)?; // half of the memory is free, in single frames
+//! }
+//! sim.drain_all_pages(None);
+//! let large = || sim.zones().map(|zone| zone.nr_free()[9] + 2 * zone.nr_free()[10]).sum::<u64>();
+//! assert_eq!(large(), 0);
+//! sim.compact_node(NodeId::ZERO)?;
+//! assert!(large() >= 12, "of 31 pageblocks");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod aligned;
 mod batch;

@@ -55,3 +55,96 @@ impl ZoneMut<'_> {
         self.set_allocated(FreeBlock::new(index.align_down(wanted)), wanted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use crate::memmap::{FrameIdx, FreeBlock};
+    use crate::zone::ZoneMut;
+    use crate::{AllocFlags, MigrateType, Order, Pages, Pfn, PfnRange, RawZone, RawZoneConfig};
+    use std::vec;
+    use std::vec::Vec;
+
+    const START: u64 = 0x1000;
+
+    fn with_zone(f: impl FnOnce(&mut RawZone<'_>)) {
+        let span = PfnRange::new(Pfn::new(START), Pfn::new(START + 2048));
+        let present = [span];
+        let config = RawZoneConfig::new(span, &present);
+        let mut memory = vec![0xa5; RawZone::metadata_bytes(&config).unwrap()];
+        f(&mut RawZone::new(&mut memory, &config).unwrap());
+    }
+
+    /// Takes the first so many frames of the zone one by one.
+    fn take(zone: &mut RawZone<'_>, frames: usize, migratetype: MigrateType) -> Vec<Pages> {
+        let take = || zone.rmqueue(Order::ZERO, migratetype, AllocFlags::empty());
+        std::iter::from_fn(take).take(frames).collect()
+    }
+
+    fn index(zone: &ZoneMut<'_>, pages: &Pages) -> FrameIdx {
+        zone.memmap.index_of_token(pages).unwrap()
+    }
+
+    /// Frees a frame for somebody who wants a block.
+    fn free_for(zone: &mut RawZone<'_>, pages: &Pages, wanted: Order) -> Option<Pages> {
+        let mut zone = zone.zone();
+        let index = index(&zone, pages);
+        zone.memmap.frame(index).count.init(0);
+        let captured = zone.free_or_capture(FreeBlock::new(index), Order::ZERO, Some(wanted))?;
+        Some(zone.memmap.token(captured, wanted))
+    }
+
+    /// The last frame of a pageblock completes it, and it never gets on a list.
+    #[test]
+    fn the_last_frame_completes_the_block() {
+        with_zone(|zone| {
+            let mut pages = take(zone, 1024, MigrateType::Movable);
+            let free = zone.snapshot().free_pages;
+            let last = pages.remove(777);
+            for pages in pages.drain(512..) {
+                assert_eq!(free_for(zone, &pages, Order::O9), None);
+            }
+            assert_eq!(zone.snapshot().free_pages, free + 511);
+            let block = free_for(zone, &last, Order::O9).unwrap();
+            assert_eq!((block.pfn(), block.order()), (Pfn::new(START + 512), Order::O9));
+            assert_eq!(zone.snapshot().free_pages, free);
+            zone.verify().unwrap();
+            zone.free_pages(block).unwrap();
+            pages.into_iter().for_each(|pages| zone.free_pages(pages).unwrap());
+            zone.verify().unwrap();
+            assert_eq!(zone.snapshot().free_pages, 2048);
+        });
+    }
+
+    /// A part of a MOVABLE pageblock is not captured: it would be mixed. One of a pageblock of
+    /// another type is.
+    #[test]
+    fn parts_of_movable_pageblocks_are_left() {
+        for (migratetype, captures) in
+            [(MigrateType::Movable, false), (MigrateType::Unmovable, true)]
+        {
+            with_zone(|zone| {
+                let pages = take(zone, 512, migratetype);
+                let blocks: Vec<_> =
+                    pages[..32].iter().filter_map(|p| free_for(zone, p, Order::O5)).collect();
+                assert_eq!(blocks.len(), usize::from(captures), "{migratetype}");
+                zone.verify().unwrap();
+            });
+        }
+    }
+
+    /// An isolated pageblock gives nothing.
+    #[test]
+    fn isolated_frames_are_left() {
+        with_zone(|zone| {
+            let pages = take(zone, 512, MigrateType::Movable);
+            for pages in &pages {
+                zone.set_movable(pages, crate::Movability::Movable).unwrap();
+            }
+            zone.isolate_pageblock(Pfn::new(START), MigrateType::Movable).unwrap();
+            assert!(pages.iter().all(|p| free_for(zone, p, Order::O9).is_none()));
+            zone.verify().unwrap();
+        });
+    }
+}

@@ -11,7 +11,7 @@ fn others_allocate_and_free_meanwhile() {
     let managed = machine.report().managed_pages;
     machine.run(|cpu| {
         let mut random = crate::random::Random::new(u64::from(cpu.get()) + 1);
-        for round in 0..20_000 {
+        for round in 0..60_000 {
             if cpu == CpuId::BOOT && round % 400 == 0 {
                 machine.compact_node(NodeId::ZERO).unwrap();
             }
