@@ -1,6 +1,8 @@
 //! The reports print as Linux 6.1 prints: each recorded `/proc` file is read into values, and the
 //! values give the file back, byte for byte.
 
+#[path = "report/failure.rs"]
+mod failure;
 #[path = "report/machines.rs"]
 mod machines;
 

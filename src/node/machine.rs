@@ -77,6 +77,12 @@ impl Machine {
         row.and_then(|row| row.get(to.index())).copied().unwrap_or(u8::MAX)
     }
 
+    /// Whether some DMA zone has memory.
+    pub(crate) fn has_managed_dma(&self) -> bool {
+        let dma = |zone: &&Zone| zone.shared.zone_type() == ZoneType::Dma;
+        self.online_zones().filter(dma).any(|zone| zone.shared.managed.get() > 0)
+    }
+
     /// The zones of online nodes that the layout has, node by node, from the lowest type up.
     pub(crate) fn online_zones(&self) -> impl Iterator<Item = &Zone> + Clone {
         self.zones.as_slice().iter().filter(|zone| {

@@ -1,13 +1,17 @@
 //! The kernel of a simulated machine: a script that answers the allocator's questions.
 
 use crate::reclaim::{Context, KswapdWake, NodeReclaimed, Reclaim};
-use crate::{Gfp, NodeId, NodeMask, Order};
+use crate::{Gfp, NodeId, NodeMask, OomVerdict, Order, Reclaimed, Shortage};
 use std::boxed::Box;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
+
+/// A hook that a test gives. It may use the machine, so that nothing is locked while it runs; a call
+/// that comes meanwhile gets the default answer.
+type Hook<A> = Option<Box<dyn FnMut(&Shortage) -> A + Send>>;
 
 /// The answers that a test has set, and what the allocator asked.
 #[derive(Default)]
@@ -19,12 +23,32 @@ struct Script {
     node_reclaim_distance: Option<u8>,
     node_reclaim: VecDeque<NodeReclaimed>,
     node_reclaim_asked: Vec<(NodeId, Order)>,
+    direct_reclaim: Hook<Reclaimed>,
+    out_of_memory: Hook<OomVerdict>,
+    failures: Vec<Shortage>,
 }
 
 /// A kernel whose answers a test sets, and which remembers what it was asked.
 ///
 /// By default it answers as [`NoReclaim`](crate::NoReclaim) does, and remembers every waking of
-/// kswapd.
+/// kswapd, and every request that failed.
+///
+/// ```
+/// # use page_alloc::sim::{Sim, SimConfig};
+/// use page_alloc::{Gfp, Pages, Reclaimed};
+/// use std::sync::Arc;
+/// let sim = Arc::new(Sim::boot(SimConfig::flat(64 << 20))?);
+/// let mut cache: Vec<Pages> = std::iter::from_fn(|| sim.alloc_page(Gfp::KERNEL).ok()).collect();
+/// assert_eq!(sim.reclaim().take_failures().len(), 1);
+/// let machine = Arc::downgrade(&sim);
+/// sim.reclaim().reclaim_by(move |_| {
+///     let sim = machine.upgrade().unwrap();
+///     cache.drain(..512).for_each(|page| sim.free_pages(page).unwrap());
+///     Reclaimed { reclaimed: 512, scanned: 512 }
+/// });
+/// assert!(sim.alloc_page(Gfp::KERNEL).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Default)]
 pub struct SimKernel {
     context: AtomicU32,
@@ -83,6 +107,29 @@ impl SimKernel {
         script.node_reclaim = answers.into_iter().collect();
     }
 
+    /// Direct reclaim is this from now on.
+    pub fn reclaim_by(&self, hook: impl FnMut(&Shortage) -> Reclaimed + Send + 'static) {
+        self.script().direct_reclaim = Some(Box::new(hook));
+    }
+
+    /// The out-of-memory killer is this from now on.
+    pub fn kill_by(&self, hook: impl FnMut(&Shortage) -> OomVerdict + Send + 'static) {
+        self.script().out_of_memory = Some(Box::new(hook));
+    }
+
+    /// The requests that failed since the last call, but for those that said that they might.
+    pub fn take_failures(&self) -> Vec<Shortage> {
+        std::mem::take(&mut self.script().failures)
+    }
+
+    /// Calls a hook, with nothing locked.
+    fn call<A>(&self, of: fn(&mut Script) -> &mut Hook<A>, shortage: &Shortage) -> Option<A> {
+        let mut hook = of(&mut self.script()).take()?;
+        let answer = hook(shortage);
+        of(&mut self.script()).get_or_insert(hook);
+        Some(answer)
+    }
+
     /// The calls of node reclaim since the last call of this.
     pub fn take_node_reclaims(&self) -> Vec<(NodeId, Order)> {
         std::mem::take(&mut self.script().node_reclaim_asked)
@@ -127,6 +174,20 @@ impl Reclaim for SimKernel {
         let mut script = self.script();
         script.node_reclaim_asked.push((node, order));
         script.node_reclaim.pop_front().unwrap_or(NodeReclaimed::NotScanned)
+    }
+
+    fn direct_reclaim(&self, shortage: &Shortage) -> Reclaimed {
+        let answer = self.call(|script| &mut script.direct_reclaim, shortage);
+        answer.unwrap_or(Reclaimed::NOTHING)
+    }
+
+    fn out_of_memory(&self, shortage: &Shortage) -> OomVerdict {
+        let answer = self.call(|script| &mut script.out_of_memory, shortage);
+        answer.unwrap_or(OomVerdict::NothingToKill)
+    }
+
+    fn alloc_failed(&self, shortage: &Shortage) {
+        self.script().failures.push(*shortage);
     }
 }
 

@@ -9,6 +9,8 @@ use page_alloc::{
     ZoneType,
 };
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 const BYTES: u64 = 64 << 20;
 
@@ -128,6 +130,8 @@ fn what_hooks_are_told() {
     assert_eq!(sim.reclaim().failures.take(), [told]);
     let quiet = sim.alloc_pages(Gfp::KERNEL | Gfp::NOWARN, Order::O2);
     assert!(quiet.is_err() && sim.reclaim().failures.take().is_empty(), "its caller is prepared");
+    let dma = sim.alloc_pages(Gfp::KERNEL | Gfp::DMA, Order::O2);
+    assert!(dma.is_err() && sim.reclaim().failures.take().is_empty(), "no DMA zone here");
 }
 
 /// A kernel whose compaction hands out a block that it has kept.
@@ -186,5 +190,67 @@ fn captured_blocks() {
     let larger = sim.alloc_pages(Gfp::KERNEL | Gfp::NORETRY, Order::O5);
     assert!(larger.is_err());
     assert_eq!(sim.nr_free_pages(), free + 16);
+    assert_eq!(sim.verify(), Ok(()));
+}
+
+/// A kernel whose every page is in a cache, from which reclaim takes the oldest.
+#[derive(Debug, Default)]
+struct Cache {
+    pages: Mutex<VecDeque<Pages>>,
+    sim: OnceLock<Weak<Sim<Cache, NoTrace>>>,
+}
+
+impl Cache {
+    fn pages(&self) -> MutexGuard<'_, VecDeque<Pages>> {
+        self.pages.lock().expect("nobody panics with it")
+    }
+
+    /// Frees the oldest; gives their number.
+    fn free(&self, most: usize) -> usize {
+        let mut pages = self.pages();
+        let most = most.min(pages.len());
+        let oldest: Vec<Pages> = pages.drain(..most).collect();
+        drop(pages);
+        let sim = self.sim.get().and_then(Weak::upgrade).expect("a machine that runs");
+        oldest.into_iter().for_each(|page| sim.free_pages(page).expect("an allocated page"));
+        most
+    }
+}
+
+impl Reclaim for Cache {
+    fn direct_reclaim(&self, shortage: &Shortage) -> Reclaimed {
+        let most = usize::try_from(shortage.nr_to_reclaim()).expect("a small number");
+        let reclaimed = self.free(most) as u64;
+        Reclaimed { reclaimed, scanned: reclaimed }
+    }
+
+    fn reclaimable_pages(&self, _: NodeId, _: ZoneType) -> u64 {
+        self.pages().len() as u64
+    }
+
+    fn out_of_memory(&self, _: &Shortage) -> OomVerdict {
+        unreachable!("there is always something to reclaim")
+    }
+}
+
+/// Many times as many pages as there are, on four CPUs: reclaim makes room for each, no request fails,
+/// and at the end all frames are there.
+#[test]
+fn reclaim_serves_all_cpus() {
+    let mut config = config(PcpOrders::Low);
+    config.cpus = vec![NodeId::ZERO; 4];
+    let sim = Arc::new(Sim::boot_with(&config, Cache::default(), NoTrace).unwrap());
+    sim.reclaim().sim.set(Arc::downgrade(&sim)).unwrap();
+    sim.run(|_| {
+        for _ in 0..20_000 {
+            let page = sim.alloc_page(Gfp::KERNEL).expect("there is something to reclaim");
+            sim.reclaim().pages().push_back(page);
+        }
+    });
+    let cached = sim.reclaim().pages().len() as u64;
+    assert!(cached * 4 < 80_000, "most were reclaimed: {cached} are left");
+    sim.reclaim().free(usize::MAX);
+    sim.drain_all_pages(None);
+    assert_eq!(sim.nr_free_pages(), sim.report().managed_pages);
     assert_eq!(sim.verify(), Ok(()));
 }

@@ -39,18 +39,16 @@ mod compact;
 mod cpuset;
 mod oom;
 mod reclaim;
+mod state;
 
 use super::PageAllocator;
 use super::flags::{gfp_pfmemalloc_flags, gfp_to_alloc_flags, reserve_flags};
 use super::request::{Attempt, Dirty, Request};
 use crate::platform::Platform;
-use crate::reclaim::{Context, KswapdWake, Reclaim};
+use crate::reclaim::{Context, Reclaim};
 use crate::trace::{AllocStep, Attempted, Trace};
-use crate::zone_id::ZoneId;
-use crate::{
-    AllocError, AllocFlags, CompactPriority, CompactResult, Gfp, NodeMask, PAGE_ALLOC_COSTLY_ORDER,
-    Pages, Shortage,
-};
+use crate::{AllocError, AllocFlags, CompactPriority, Gfp, Pages};
+use state::Slow;
 
 /// What is done next for a request.
 #[derive(Debug)]
@@ -72,29 +70,6 @@ impl Step {
     fn served_or(pages: Option<Pages>, next: Self) -> Self {
         pages.map_or(next, Self::Served)
     }
-}
-
-/// What has become of a request in the slow path so far.
-#[derive(Debug)]
-struct Slow<'r, 'm> {
-    request: &'r Request<'m>,
-    gfp: Gfp,
-    flags: AllocFlags,
-    /// The nodes that will do; forgotten when the request may leave them.
-    nodemask: Option<NodeMask>,
-    /// Where attempts start; `None`: no zone will do.
-    preferred: Option<ZoneId>,
-    /// What the cpuset's generation was.
-    cpuset: u32,
-    priority: CompactPriority,
-    compacted: CompactResult,
-    /// Compactions at this priority that made a block, which others took.
-    compact_retries: u32,
-    /// Whether the last reclaim, or killing, gave hope.
-    progress: bool,
-    /// Reclaims in a row that did not.
-    no_progress: u32,
-    rounds_left: u32,
 }
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
@@ -201,7 +176,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     fn fail(&self, slow: &Slow<'_, '_>) -> AllocError {
         let order = slow.request.order;
         assert!(!slow.must_not_fail(), "NOFAIL request of order {order}: no memory left");
-        if !slow.gfp.contains(Gfp::NOWARN) {
+        if slow.is_worth_a_warning() {
             self.reclaim.alloc_failed(&slow.shortage());
         }
         match slow.preferred {
@@ -242,77 +217,5 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         };
         let dirty = Dirty::Ignore;
         self.attempt(request, Attempt { gfp, flags, nodemask, preferred, dirty })
-    }
-}
-
-impl<'r, 'm> Slow<'r, 'm> {
-    /// A request that may wait is not one of atomic context, whatever its flags say.
-    fn new(request: &'r Request<'m>, max_rounds: u32) -> Self {
-        let mut gfp = request.gfp;
-        if gfp.contains(Gfp::DIRECT_RECLAIM) {
-            gfp -= Gfp::ATOMIC_CONTEXT;
-        }
-        Self {
-            request,
-            gfp,
-            flags: AllocFlags::empty(),
-            nodemask: request.nodemask,
-            preferred: None,
-            cpuset: 0,
-            priority: CompactPriority::SyncLight,
-            compacted: CompactResult::Skipped,
-            compact_retries: 0,
-            progress: false,
-            no_progress: 0,
-            rounds_left: max_rounds,
-        }
-    }
-
-    /// Counts a round; false: there are no more.
-    fn begins_round(&mut self) -> bool {
-        let left = self.rounds_left.checked_sub(1);
-        self.rounds_left = left.unwrap_or(0);
-        left.is_some()
-    }
-
-    #[doc(alias = "can_direct_reclaim")]
-    fn may_wait(&self) -> bool {
-        self.gfp.contains(Gfp::DIRECT_RECLAIM)
-    }
-
-    /// Whether there is no way but to go on. Where waiting is not allowed, it can't be kept to.
-    fn must_not_fail(&self) -> bool {
-        self.gfp.contains(Gfp::NOFAIL) && self.may_wait()
-    }
-
-    /// Whether blocks of that order are too rare to insist on one.
-    fn is_costly(&self) -> bool {
-        self.request.order > PAGE_ALLOC_COSTLY_ORDER
-    }
-
-    /// The zones that will do.
-    fn zones(&self) -> impl Iterator<Item = ZoneId> + use<'m> {
-        self.request.zones_on(self.nodemask)
-    }
-
-    fn wake(&self, zone: ZoneId) -> KswapdWake {
-        KswapdWake {
-            node: zone.node(),
-            zone: zone.zone_type(),
-            order: self.request.order,
-            highest: self.request.highest,
-            gfp: self.gfp,
-        }
-    }
-
-    /// The request as the kernel's hooks are told of it.
-    fn shortage(&self) -> Shortage {
-        Shortage {
-            order: self.request.order,
-            gfp: self.gfp,
-            node: self.request.node,
-            highest: self.request.highest,
-            nodemask: self.nodemask,
-        }
     }
 }
