@@ -1,7 +1,7 @@
 //! Compaction for a request that waits.
 
 use crate::kernel::{Machine, Policy, boot};
-use page_alloc::{Gfp, MigrateMode, NodeId, Order};
+use page_alloc::{Gfp, MigrateMode, Movability, NodeId, Order};
 
 /// A machine in which every second frame of the movable memory is free, and no two of them together.
 fn checkerboard(seed: u64) -> &'static Machine {
@@ -80,4 +80,24 @@ fn ahead_of_need_until_the_score_is_good() {
     assert!(stats.moved > 0 && after < before);
     assert!((30..=55).contains(&after.0), "{before:?} became {after:?}, 50 is enough");
     machine.reclaim().finish();
+}
+
+/// One who waits for nothing does not empty part of a block that can't come free: where each has a
+/// frame that stays, nothing is moved. One who waits leaves no such thing out.
+#[test]
+fn blocks_that_cannot_come_free_are_left() {
+    let machine = checkerboard(114);
+    let kernel = machine.reclaim();
+    for owner in kernel.state().owners.values_mut() {
+        if owner.pages.pfn().get() % 32 == 31 {
+            owner.movable = false;
+            machine.set_movable(&owner.pages, Movability::Pinned).unwrap();
+        }
+    }
+    let ask = |gfp| machine.alloc_pages(Gfp::HIGHUSER_MOVABLE | Gfp::NOWARN | gfp, Order::O5);
+    assert!(ask(Gfp::NORETRY).is_err());
+    assert_eq!(kernel.state().asked, []);
+    assert!(ask(Gfp::RETRY_MAYFAIL).is_err());
+    assert!(!kernel.state().asked.is_empty());
+    kernel.finish();
 }

@@ -53,12 +53,18 @@ pub struct Kernel {
     pub kcompactd_wakes: Mutex<Vec<NodeId>>,
 }
 
-/// A machine of so many bytes that lives until the test program ends, since its kernel knows it.
+/// A machine of so many bytes, without a hole.
 pub fn boot(bytes: u64, seed: u64) -> &'static Machine {
     let mut config = SimConfig::flat(bytes);
-    config.tables = Tables::Apart;
     config.cpus = vec![NodeId::ZERO; 2];
-    let frames = usize::try_from(bytes >> 12).expect("a small machine");
+    boot_with(config, bytes, seed)
+}
+
+/// A machine that lives until the test program ends, since its kernel knows it. Its memory ends at
+/// that address.
+pub fn boot_with(mut config: SimConfig, end: u64, seed: u64) -> &'static Machine {
+    config.tables = Tables::Apart;
+    let frames = usize::try_from(end >> 12).expect("a small machine");
     let state = State {
         owners: BTreeMap::new(),
         contents: vec![0; frames],
