@@ -141,3 +141,21 @@ fn a_lying_kernel_loses_nothing() {
         kernel.finish();
     }
 }
+
+/// What was moved can be moved again: packed, thinned out and packed once more.
+#[test]
+fn moved_blocks_stay_movable() {
+    let machine = boot(MEMORY, 8);
+    let kernel = machine.reclaim();
+    kernel.fill(true);
+    for left in [2, 4] {
+        kernel.free_where(|owner| owner.tag % left != 0);
+        machine.compact_node(NodeId::ZERO).unwrap();
+        kernel.check();
+        machine.compact_node(NodeId::ZERO).unwrap();
+        let (free, needed) = (kernel.free_pageblocks().len(), pageblocks_needed(kernel));
+        let all = kernel.clean_pageblocks().len();
+        assert!(free + needed + 3 >= all, "{free} of {all} are free, {needed} are needed");
+    }
+    kernel.finish();
+}
