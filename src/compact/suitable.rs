@@ -90,3 +90,61 @@ impl CompactRequest {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zone::watermark::setup::Watermarks;
+    use crate::zone_id::ZoneId;
+    use crate::{NodeId, Pfn, PfnRange};
+
+    const ASKED: (ZoneType, AllocFlags) = (ZoneType::Normal, AllocFlags::empty());
+
+    /// A zone with so many free frames, all of them single.
+    fn zone(free: u64) -> (ZoneShared, [u64; MAX_ORDER]) {
+        let span = PfnRange::new(Pfn::new(0), Pfn::new(1 << 20));
+        let zone = ZoneShared::new(ZoneId::new(NodeId::ZERO, ZoneType::Normal), span);
+        zone.set_watermarks(Watermarks { min: 100, low: 200, high: 300, promo: 400 });
+        zone.nr_free.set(free);
+        let mut nr_free = [0; MAX_ORDER];
+        nr_free[0] = free;
+        (zone, nr_free)
+    }
+
+    fn suitability(free: u64, order: Order) -> Suitability {
+        let (zone, nr_free) = zone(free);
+        compaction_suitable(&zone, &nr_free, order, ASKED)
+    }
+
+    /// Room for the moves: twice the block, above the min watermark, for costly orders above the low
+    /// one.
+    #[test]
+    fn room_for_the_moves_is_needed() {
+        for (order, mark) in
+            [(Order::O1, 100), (Order::O3, 100), (Order::O4, 200), (Order::O9, 200)]
+        {
+            let needed = mark + compact_gap(order);
+            assert_eq!(suitability(needed, order), Suitability::Skip, "{order}");
+            assert_eq!(suitability(needed + 1, order), Suitability::Worth, "{order}");
+        }
+    }
+
+    /// Costly requests that fail for lack of memory rather than for fragmentation get none: where
+    /// what is free is in a few large pieces.
+    #[test]
+    fn the_fragmentation_index_decides_for_costly_orders() {
+        for (order, expected) in [(Order::O4, Suitability::Skip), (Order::O3, Suitability::Worth)] {
+            let (zone, _) = zone(1 << 10);
+            let mut nr_free = [0; MAX_ORDER];
+            nr_free[order.index() - 1] = 1 << (10 - (order.index() - 1));
+            assert!((0..=500).contains(&fragmentation_index(&nr_free, order)));
+            assert_eq!(compaction_suitable(&zone, &nr_free, order, ASKED), expected);
+        }
+    }
+
+    /// A request that finds a block needs no compaction.
+    #[test]
+    fn a_served_request_needs_none() {
+        assert_eq!(suitability(1000, Order::ZERO), Suitability::Served);
+    }
+}

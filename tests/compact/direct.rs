@@ -1,7 +1,7 @@
 //! Compaction for a request that waits.
 
 use crate::kernel::{Machine, Policy, boot};
-use page_alloc::{Gfp, MigrateMode, Movability, NodeId, Order};
+use page_alloc::{Gfp, MigrateMode, Movability, NodeId, Order, ZoneType};
 
 /// A machine in which every second frame of the movable memory is free, and no two of them together.
 fn checkerboard(seed: u64) -> &'static Machine {
@@ -100,4 +100,20 @@ fn blocks_that_cannot_come_free_are_left() {
     assert!(ask(Gfp::RETRY_MAYFAIL).is_err());
     assert!(!kernel.state().asked.is_empty());
     kernel.finish();
+}
+
+/// Frames that the CPU keeps at hand go back when the scanner has left the block that they were in.
+#[test]
+fn frames_at_hand_go_back() {
+    let machine = checkerboard(115);
+    let at_hand = || {
+        let zone = machine.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+        zone.pagesets().map(|pageset| pageset.count()).sum::<u32>()
+    };
+    machine.free_pages(machine.alloc_page(Gfp::HIGHUSER_MOVABLE).unwrap()).unwrap();
+    assert!(at_hand() > 1);
+    let pages = machine.alloc_pages(Gfp::HIGHUSER_MOVABLE | Gfp::NORETRY, Order::O9).unwrap();
+    assert_eq!(at_hand(), 0);
+    machine.free_pages(pages).unwrap();
+    machine.reclaim().finish();
 }

@@ -179,3 +179,29 @@ fn a_lie_ends_the_round() {
         assert!(!machine.kswapd_may_sleep(NODE));
     }
 }
+
+/// What is really short comes before a boost: then pages are written and swapped, and the boost is
+/// over all the same.
+#[test]
+fn a_shortage_comes_before_a_boost() {
+    let machine = boot(64 << 20);
+    let cache = kernel(machine);
+    cache.fill(Gfp::MEMALLOC);
+    cache.drop_where(|pages| pages.pfn().get() & 256 != 0);
+    let kept = machine.alloc_page(Gfp::KERNEL).unwrap();
+    cache.drop_where(|_| false);
+    let boost = || machine.zone(NODE, ZoneType::Dma32).unwrap().snapshot().watermark_boost;
+    let boosted = boost();
+    assert!(boosted > 0);
+    let gfp = Gfp::HIGHUSER_MOVABLE | Gfp::MEMALLOC | Gfp::NOWARN;
+    while let Ok(pages) = machine.alloc_page(gfp) {
+        cache.state().pages.push(pages);
+    }
+    assert_eq!(machine.wakeup_kswapd(&wish(Order::ZERO, Gfp::KERNEL)), Wakeup::Needed);
+    cache.set_script(Script::Free(400));
+    let report = balance(machine);
+    assert!(report.reclaimed > 0 && report.next == KswapdNext::Nap, "{report:?}");
+    assert!(cache.state().shrinks.iter().all(|shrink| shrink.may_swap && shrink.may_writepage));
+    assert!(boost() < boosted);
+    machine.free_pages(kept).unwrap();
+}
