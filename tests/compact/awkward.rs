@@ -57,12 +57,12 @@ fn holes_and_odd_borders() {
     }
 }
 
-/// Movable blocks go into CMA areas too; ZONE_MOVABLE is compacted like any other.
+/// Movable blocks go into CMA areas too; the MOVABLE zone is compacted like any other.
 #[test]
 fn cma_areas_and_the_movable_zone() {
     let mut config = SimConfig::flat(96 * MIB);
     config.cma = vec![Reservation::new("camera", PhysAddr::new(48 * MIB), 8 * MIB)];
-    config.options = config.options.movable(Movable::Size(24 * MIB >> 12));
+    config.options = config.options.movable(Movable::Size((24 * MIB) >> 12));
     work(boot_with(config, 96 * MIB, 31), 6);
 }
 
