@@ -67,6 +67,17 @@ impl MigrateType {
         })
     }
 
+    /// The migratetype in the low three bits of a word that was made of one.
+    #[inline]
+    pub(crate) const fn from_low_bits(word: u32) -> Self {
+        // A look-up, not `from_index`: callers mostly use the number, and need no branch for it.
+        const BY_BITS: [MigrateType; 8] = {
+            use MigrateType::{Cma, HighAtomic, Isolate, Movable, Reclaimable, Unmovable};
+            [Unmovable, Movable, Reclaimable, HighAtomic, Cma, Isolate, Isolate, Isolate]
+        };
+        BY_BITS[(word & 7) as usize]
+    }
+
     /// The number, an index of a table of [`MIGRATE_TYPES`] entries.
     #[must_use]
     pub const fn index(self) -> usize {

@@ -156,12 +156,6 @@ impl Order {
         }
     }
 
-    /// This order and all larger ones below `end`, ascending.
-    #[inline]
-    pub(crate) fn up_to(self, end: Self) -> impl DoubleEndedIterator<Item = Self> + Clone {
-        Self::ALL[self.index().min(end.index())..end.index()].iter().copied()
-    }
-
     /// This order and all larger ones, ascending.
     #[must_use]
     pub fn and_above(self) -> impl DoubleEndedIterator<Item = Self> + Clone {

@@ -12,7 +12,7 @@ use crate::zone::watermark::ZoneSnapshot;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::{
     Describer, Fallback, Force, FreeAreas, Giving, HighAtomicUse, IsolateError, ZoneMut,
-    ZoneShared, find_token, split_allocated,
+    ZoneShared, block_of_token, find_token, no_such_block, split_allocated,
 };
 use crate::zone_id::ZoneId;
 use crate::{
@@ -147,19 +147,15 @@ impl<'m> RawZone<'m> {
             Err(_) => return Err(RawZoneError::NoRoom(Self::metadata_bytes(config)?)),
         };
         let id = ZoneId::new(NodeId::ZERO, ZoneType::Normal);
-        let mut zone = Self {
-            shared: ZoneShared::new(id, config.span),
-            areas: FreeAreas::new(&memmap),
-            memmap,
-        };
+        let mut zone =
+            Self { shared: ZoneShared::new(id, config.span), areas: FreeAreas::EMPTY, memmap };
         zone.populate(config);
         zone.set_limits(config);
         Ok(zone)
     }
 
     fn populate(&mut self, config: &RawZoneConfig<'_>) {
-        let mut zone =
-            ZoneMut { shared: &self.shared, areas: &mut self.areas, memmap: &self.memmap };
+        let mut zone = ZoneMut::new(&self.shared, &mut self.areas, &self.memmap);
         let mut describer = Describer::new(&self.memmap);
         for (range, giving) in pieces(config) {
             zone.give(&mut describer, range, giving);
@@ -182,7 +178,7 @@ impl<'m> RawZone<'m> {
     }
 
     pub(crate) fn zone(&mut self) -> ZoneMut<'_> {
-        ZoneMut { shared: &self.shared, areas: &mut self.areas, memmap: &self.memmap }
+        ZoneMut::new(&self.shared, &mut self.areas, &self.memmap)
     }
 
     /// Takes a block for a request of this type. Above order 0, a request with
@@ -194,8 +190,25 @@ impl<'m> RawZone<'m> {
         migratetype: MigrateType,
         flags: AllocFlags,
     ) -> Option<Pages> {
-        let taken = self.zone().rmqueue_buddy(order, migratetype, flags, HighAtomicUse::First)?;
-        Some(self.memmap.token(taken.index, order))
+        match self.zone().rmqueue_at_hand(order, migratetype, flags) {
+            Some(index) => Some(self.memmap.token(index, order)),
+            None => self.rmqueue_any(order, migratetype, flags),
+        }
+    }
+
+    #[inline(never)]
+    fn rmqueue_any(
+        &mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+    ) -> Option<Pages> {
+        let mut zone = self.zone();
+        let index = match zone.rmqueue_split(order, migratetype, flags) {
+            Some(index) => index,
+            None => zone.rmqueue_buddy(order, migratetype, flags, HighAtomicUse::First)?.index,
+        };
+        Some(self.memmap.token(index, order))
     }
 
     /// Frees a block, to the lists of its pageblock's present type.
@@ -205,13 +218,34 @@ impl<'m> RawZone<'m> {
     /// A token that is not of this zone, or whose block is not what it says, is given back.
     #[doc(alias = "free_one_page")]
     pub fn free_pages(&mut self, pages: Pages) -> Result<(), Refused> {
-        let index = match find_token(&self.memmap, &pages) {
-            Ok(index) => index,
-            Err(reason) => return Err(Refused { pages, reason }),
+        let Some((index, _)) = block_of_token(&self.memmap, &pages) else {
+            return self.refuse(pages);
         };
         self.memmap.frame(index).count.init(0); // a zone alone knows no second reference
-        self.zone().free_block(FreeBlock::new(index), pages.order());
+        let (mut zone, order) = (self.zone(), pages.order());
+        let migratetype = zone.memmap.pageblock(index).migratetype();
+        if !zone.is_free_alone(index, order, migratetype) {
+            return self.free_with_others(index, order, migratetype);
+        }
+        zone.free_alone(FreeBlock::new(index), order, migratetype);
         Ok(())
+    }
+
+    #[inline(never)]
+    fn free_with_others(
+        &mut self,
+        index: FrameIdx,
+        order: Order,
+        migratetype: MigrateType,
+    ) -> Result<(), Refused> {
+        self.zone().free_with_others(FreeBlock::new(index), order, migratetype);
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, pages: Pages) -> Result<(), Refused> {
+        Err(Refused { reason: no_such_block(&self.memmap, &pages), pages })
     }
 
     fn index_of(&self, pages: &Pages) -> Result<FrameIdx, FreeError> {

@@ -174,11 +174,14 @@ fn options_are_read() {
     let filtered = Command::Compare { words: words(&["zone", "boot"]) };
     assert_eq!(parse("zone boot --bench"), Ok(filtered));
     assert_eq!(parse("--record --bench"), Ok(Command::Record));
+    assert_eq!(parse("--listing --bench"), Ok(Command::Listing));
     assert_eq!(parse(""), Ok(Command::Smoke { words: vec![] }));
     assert_eq!(parse("--smoke a --bench"), Ok(Command::Smoke { words: words(&["a"]) }));
     let child = Command::Child { case: "zone/a".to_owned(), times: 2 };
     assert_eq!(parse("--child zone/a 2"), Ok(child));
-    for line in ["--recrod --bench", "--record zone --bench", "--record", "--child zone/a x"] {
+    for line in
+        ["--recrod --bench", "--record zone --bench", "--record", "--listing", "--child zone/a x"]
+    {
         assert!(parse(line).is_err(), "{line}");
     }
 }

@@ -9,6 +9,8 @@ pub(crate) enum Command {
     Record,
     /// Run cases once.
     Smoke { words: Vec<String> },
+    /// Print the code of the hit paths.
+    Listing,
     /// Do the rounds of one case so many times: what the program calls itself with.
     Child { case: String, times: u64 },
 }
@@ -28,11 +30,17 @@ impl Command {
         }
         let (options, words): (Vec<_>, Vec<_>) =
             arguments.into_iter().partition(|argument| argument.starts_with('-'));
-        let known = ["--bench", "--record", "--smoke"];
+        let known = ["--bench", "--record", "--smoke", "--listing"];
         if let Some(option) = options.iter().find(|option| !known.contains(&option.as_str())) {
             return Err(format!("no such option: {option}"));
         }
         let has = |name: &str| options.iter().any(|option| option == name);
+        if has("--listing") {
+            return match has("--bench") && words.is_empty() {
+                true => Ok(Self::Listing),
+                false => Err("--listing takes no words, under `cargo bench`".to_owned()),
+            };
+        }
         match (has("--bench") && !has("--smoke"), has("--record")) {
             (true, true) if words.is_empty() => Ok(Self::Record),
             (true, true) => Err("--record takes all cases: name none".to_owned()),

@@ -61,6 +61,16 @@ impl Recorder {
         self.arguments.length.patience()
     }
 
+    /// Whether a case is asked for.
+    pub(crate) fn asks_for(&self, name: Name<'_>) -> bool {
+        self.arguments.asks_for(&full(name))
+    }
+
+    /// Whether there is time for cases that are slow to set up.
+    pub(crate) fn is_full(&self) -> bool {
+        self.arguments.length == Length::Full
+    }
+
     /// Measures a case if it is asked for. `run` does the work so many times and tells how long it
     /// took; done once it is `ops` operations.
     pub(crate) fn case<S>(
@@ -70,7 +80,7 @@ impl Recorder {
         setup: impl FnOnce() -> Result<S, Failure>,
         run: impl FnMut(&mut S, u64) -> Timed,
     ) {
-        if self.arguments.asks_for(&full(name)) {
+        if self.asks_for(name) {
             self.always(name, ops, setup, run);
         }
     }

@@ -99,7 +99,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let most = if request.gfp.contains(Gfp::ZERO) { 1 } else { usize::MAX };
         let (mut taken, mut next) = (0, 0);
         while next < pages.len() {
-            let (filled, passed) = fill((request.machine, zone), lists, &mut pages[next..], most);
+            let (filled, passed) = fill(request.machine, lists, &mut pages[next..], most);
             (taken, next) = (taken + filled, next + passed);
             if filled == 1 && most == 1 {
                 pages[next - 1].iter().for_each(|page| self.clear(page));
@@ -176,7 +176,7 @@ fn is_isolated(machine: &Machine, page: &Pages) -> bool {
 /// places were passed.
 #[inline]
 fn fill<P: Platform>(
-    (machine, zone): (&Machine, &Zone),
+    machine: &Machine,
     (pcp, here, list): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
     pages: &mut [Option<Pages>],
     most: usize,
@@ -189,9 +189,9 @@ fn fill<P: Platform>(
             break;
         }
         if place.is_none() {
-            let block = pcp.pop(&mut lists, (list, Order::ZERO), memmap);
+            let block = pcp.pop(&mut lists, (list, Order::ZERO), memmap.links());
             let Some(index) = block.map(FreeBlock::into_index) else { break };
-            memmap.frame(index).hand_out(Order::ZERO, zone.shared.id);
+            memmap.frame(index).hand_out(pcp.handed_out(Order::ZERO));
             *place = Some(memmap.token(index, Order::ZERO));
             pcp.count_allocated(list);
             filled += 1;

@@ -36,11 +36,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// ([`Reclaim::max_rounds`]).
     #[inline]
     pub fn alloc_pages(&self, gfp: Gfp, order: Order) -> Result<Pages, AllocError> {
-        let machine = self.machine_to_alloc()?;
         let (gfp, context) = self.admit(gfp, order)?;
-        match self.quick_alloc(machine, gfp, order, context) {
+        match self.quick_alloc(gfp, order, context) {
             Some(pages) => Ok(pages),
-            None => self.alloc_here(machine, (gfp, context), order),
+            None => self.alloc_here((gfp, context), order),
         }
     }
 
@@ -212,9 +211,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.alloc_admitted(machine, self.admit(gfp, order)?, order, node, nodemask)
     }
 
-    /// Serves a request that was let in, for the running CPU's node.
+    /// Serves a request that was let in, for the running CPU's node, by a walk over its zonelist.
     #[inline(never)]
-    fn alloc_here(
+    pub(super) fn alloc_near(
         &self,
         machine: &Machine,
         admitted: (Gfp, Context),

@@ -302,7 +302,7 @@ pub(super) fn mark(attempt: &Attempt, zone: &Zone) -> u64 {
 fn keeps_watermark(request: &Request<'_>, attempt: &Attempt, zone: &Zone) -> bool {
     let Attempt { flags, gfp, .. } = *attempt;
     // The low mark is kept with room for every request up to a pageblock, so the min mark is too.
-    let ample = zone.shared.is_ample() && flags.watermark_level() != WatermarkLevel::High;
+    let ample = zone.shared.ample.get() && flags.watermark_level() != WatermarkLevel::High;
     if ample && request.order <= PAGEBLOCK_ORDER {
         return true;
     }

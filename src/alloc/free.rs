@@ -4,13 +4,13 @@
 mod tests;
 
 use super::PageAllocator;
-use crate::memmap::{FrameIdx, FreeBlock};
+use crate::memmap::{FrameIdx, FrameState, FreeBlock};
 use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
-use crate::sync::IrqGuard;
+use crate::sync::{IrqGuard, RefCount};
 use crate::trace::Trace;
-use crate::zone::{ZoneMut, check_allocated, find_token};
+use crate::zone::{block_of_token, find_token};
 use crate::{FreeError, Pages};
 use core::fmt;
 
@@ -30,6 +30,14 @@ impl fmt::Display for Refused {
 }
 
 impl core::error::Error for Refused {}
+
+/// A block whose last reference is gone.
+#[derive(Clone, Copy)]
+struct Unheld {
+    index: FrameIdx,
+    /// As it was when it was found.
+    state: FrameState,
+}
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Gives a reference back; when it was the last, the block is free.
@@ -59,44 +67,60 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[doc(alias = "put_page_testzero")]
     #[inline]
     pub fn free_pages(&self, pages: Pages) -> Result<(), Refused> {
-        if self.quick_free(&pages) { Ok(()) } else { self.put_pages(pages) }
+        if self.quick_free(pages.name()) { Ok(()) } else { self.put_pages(pages) }
     }
 
+    /// Gives a reference back, whatever the order and the number of holders.
     #[inline(never)]
     fn put_pages(&self, pages: Pages) -> Result<(), Refused> {
-        match self.put(&pages) {
-            Ok(()) => Ok(()),
-            Err(reason) => Err(Refused { pages, reason }),
+        match self.machine() {
+            Some(machine) if machine.pcps.takes_back(&pages) => self.put_listed(machine, pages),
+            Some(machine) => self.put_unlisted(machine, pages),
+            None => self.refuse(pages),
         }
     }
 
-    fn put(&self, pages: &Pages) -> Result<(), FreeError> {
-        let (machine, index) = self.check_token(pages)?;
-        let last = machine.memmap.frame(index).count.put_testzero();
-        self.free_last(machine, index, pages, last)
+    /// As [`put_pages`](Self::put_pages), for an order that has per-CPU lists.
+    #[inline(never)]
+    fn put_listed(&self, machine: &Machine, pages: Pages) -> Result<(), Refused> {
+        self.put(machine, pages, RefCount::put_testzero, Self::free_to_list)
+    }
+
+    /// As [`put_pages`](Self::put_pages), for an order that has no per-CPU lists.
+    #[inline(never)]
+    fn put_unlisted(&self, machine: &Machine, pages: Pages) -> Result<(), Refused> {
+        self.put(machine, pages, RefCount::put_testzero, Self::free_to_zone)
     }
 
     /// As [`free_pages`](Self::free_pages), for a block that others may wrongly free at the same
     /// time: one of them is told so.
-    pub(super) fn put_contended(&self, pages: &Pages) -> Result<(), FreeError> {
-        let (machine, index) = self.check_token(pages)?;
-        let last = machine.memmap.frame(index).count.put_contended();
-        self.free_last(machine, index, pages, last)
+    pub(super) fn put_contended(&self, pages: Pages) -> Result<(), Refused> {
+        match self.machine() {
+            Some(machine) => self.put(machine, pages, RefCount::put_contended, Self::free_anywhere),
+            None => self.refuse(pages),
+        }
     }
 
-    /// Frees a block if the reference just given back was the last; there may have been none.
-    fn free_last(
+    /// Gives a reference back, and after the last one the block, in the given ways.
+    #[inline(always)]
+    fn put(
         &self,
         machine: &Machine,
-        index: FrameIdx,
-        pages: &Pages,
-        last: Option<bool>,
-    ) -> Result<(), FreeError> {
-        if last.ok_or(FreeError::NotAllocated(pages.pfn()))? {
-            self.trace.mm_page_free(pages.pfn(), pages.order());
-            return self.free_unheld(machine, index, pages);
+        pages: Pages,
+        put: impl FnOnce(&RefCount) -> Option<bool>,
+        free: impl FnOnce(&Self, &Machine, Unheld, Pages) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        let Some((index, state)) = block_of_token(&machine.memmap, &pages) else {
+            return self.refuse(pages);
+        };
+        match put(&machine.memmap.frame(index).count) {
+            Some(true) => {
+                self.trace.mm_page_free(pages.pfn(), pages.order());
+                free(self, machine, Unheld { index, state }, pages)
+            }
+            Some(false) => Ok(()),
+            None => self.refuse(pages),
         }
-        Ok(())
     }
 
     /// The block of a token, if it is of this allocator and the block is what it says.
@@ -107,31 +131,62 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Ok((machine, index))
     }
 
-    /// Frees a block whose last reference is gone.
-    fn free_unheld(
+    /// Gives a token back that has no block, with the reason.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, pages: Pages) -> Result<(), Refused> {
+        match self.check_token(&pages) {
+            Ok(_) => Err(Refused { reason: FreeError::NotAllocated(pages.pfn()), pages }),
+            Err(reason) => Err(Refused { pages, reason }),
+        }
+    }
+
+    /// Frees a block to the running CPU's lists; to its zone if they are in use.
+    #[inline(always)]
+    fn free_to_list(&self, machine: &Machine, block: Unheld, pages: Pages) -> Result<(), Refused> {
+        match self.free_to_pcplist(machine, block.index, block.state, pages.order()) {
+            true => Ok(()),
+            false => self.free_past_lists(machine, block, pages),
+        }
+    }
+
+    /// Frees a block to the running CPU's lists if its order has any, else to its zone.
+    #[inline(never)]
+    fn free_anywhere(&self, machine: &Machine, block: Unheld, pages: Pages) -> Result<(), Refused> {
+        match machine.pcps.takes_back(&pages) {
+            true => self.free_to_list(machine, block, pages),
+            false => self.free_past_lists(machine, block, pages),
+        }
+    }
+
+    #[inline(never)]
+    fn free_past_lists(
         &self,
         machine: &Machine,
-        index: FrameIdx,
-        pages: &Pages,
-    ) -> Result<(), FreeError> {
-        let state = machine.memmap.frame(index).state();
-        let order = pages.order();
-        if machine.pcps.takes(order) && self.free_to_pcplist(machine, index, state, order) {
-            return Ok(());
-        }
-        let zone = state.zone();
-        let zone = machine.zone(zone).ok_or(FreeError::Foreign(pages.pfn()))?;
-        let irq = IrqGuard::new(&self.platform);
-        zone.with(&machine.memmap, &irq, |zone| free_one_block(zone, index, pages))
+        block: Unheld,
+        pages: Pages,
+    ) -> Result<(), Refused> {
+        self.free_to_zone(machine, block, pages)
     }
-}
 
-/// Frees a block under the zone's lock. It is looked at again: two that wrongly free the same block
-/// by number at once may both have come here.
-#[inline]
-fn free_one_block(zone: &mut ZoneMut<'_>, index: FrameIdx, pages: &Pages) -> Result<(), FreeError> {
-    let order = pages.order();
-    check_allocated(zone.memmap.frame(index).state(), pages.pfn(), order)?;
-    zone.free_block(FreeBlock::new(index), order);
-    Ok(())
+    /// Frees a block to its zone. It is looked at again under the zone's lock: two that wrongly free
+    /// the same block by number at once may both have come here.
+    #[inline(always)]
+    fn free_to_zone(
+        &self,
+        machine: &Machine,
+        Unheld { index, state }: Unheld,
+        pages: Pages,
+    ) -> Result<(), Refused> {
+        let Some(zone) = machine.zone(state.zone()) else { return self.refuse(pages) };
+        {
+            let irq = IrqGuard::new(&self.platform);
+            let mut held = zone.hold(&machine.memmap, &irq);
+            if machine.memmap.frame(index).state().is_block_of(pages.name()) {
+                held.zone().free_block(FreeBlock::new(index), pages.order());
+                return Ok(());
+            }
+        }
+        self.refuse(pages)
+    }
 }

@@ -17,6 +17,7 @@ mod quick;
 mod raw;
 mod refcount;
 mod request;
+mod routed;
 mod slow;
 mod split;
 mod tune;

@@ -45,7 +45,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             zone.shared.events.add_pcp_miss();
         }
         let index = block.into_index();
-        request.machine.memmap.frame(index).hand_out(request.order, zone.shared.id);
+        request.machine.memmap.frame(index).hand_out(pcp.handed_out(request.order));
         Some(index)
     }
 
@@ -78,7 +78,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let block = {
             let mut lists = pcp.lists.own(here)?;
             self.refill(request, attempt, zone, (pcp, &mut lists, index), &mut log);
-            let block = pcp.pop(&mut lists, (index, request.order), &request.machine.memmap);
+            let block = pcp.pop(&mut lists, (index, request.order), request.machine.memmap.links());
             block.inspect(|_| pcp.count_allocated(index))
         };
         log.events().for_each(|event| self.trace.mm_page_alloc_extfrag(event));
@@ -127,7 +127,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// The order has such lists. False, and nothing happened: they are in use, or the pageblock is
     /// isolated.
     #[doc(alias = "free_unref_page")]
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn free_to_pcplist(
         &self,
         machine: &Machine,
@@ -143,10 +143,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let Some(pcp) = machine.pcps.get(here.cpu(), state.zone()) else { return false };
         let Some(mut lists) = pcp.lists.own(&here) else { return false };
         let list = PcpIndex::new(order, migratetype);
-        machine.memmap.frame(index).set_state(state.to_cached(migratetype as u8));
-        let block = (&machine.memmap, FreeBlock::new(index));
-        let count = pcp.push(&mut lists, (list, list.frames()), block);
-        pcp.count_freed(list);
+        machine.memmap.frame(index).set_state(state.to_cached(migratetype as u32));
+        let block = (machine.memmap.links(), FreeBlock::new(index));
+        let count = pcp.with(list.frames());
+        pcp.push(&mut lists, (list, count), block);
         if pcp.has_too_many(count, order.get()) {
             self.give_back(machine, state.zone(), (pcp, &mut lists, list));
         }
@@ -179,7 +179,7 @@ fn may_use_lists(request: &Request<'_>, attempt: &Attempt) -> bool {
 fn pop<P: Platform>(pcp: &Pcp, here: &CpuGuard<'_, P>, index: PcpIndex, memmap: &Memmap) -> Popped {
     let Some(mut lists) = pcp.lists.own(here) else { return Popped::Busy };
     pcp.halve_free_factor();
-    match pcp.pop(&mut lists, (index, index.order()), memmap) {
+    match pcp.pop(&mut lists, (index, index.order()), memmap.links()) {
         Some(block) => {
             pcp.count_allocated(index);
             Popped::Block(block)

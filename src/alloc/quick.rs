@@ -4,8 +4,7 @@
 //! here, and the long way is taken.
 
 use super::PageAllocator;
-use crate::memmap::FreeBlock;
-use crate::node::Machine;
+use crate::memmap::{BlockName, FreeBlock};
 use crate::node::pcp::PcpIndex;
 use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
@@ -18,106 +17,127 @@ use crate::{
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Takes a block from the running CPU's lists, for a request that was let in. `None`: look
     /// closer; nothing happened.
-    #[inline(always)]
-    pub(super) fn quick_alloc(
-        &self,
-        machine: &Machine,
-        gfp: Gfp,
-        order: Order,
-        context: Context,
-    ) -> Option<Pages> {
+    #[inline]
+    pub(super) fn quick_alloc(&self, gfp: Gfp, order: Order, context: Context) -> Option<Pages> {
         let special = gfp.intersects(Gfp::THISNODE | Gfp::WRITE) || context != Context::TASK;
         if special || self.reclaim.cpusets_enabled() {
             return None;
         }
-        if order <= PAGE_ALLOC_COSTLY_ORDER {
-            self.quick_pop(machine, gfp, order, |kind| PcpIndex::of_small(order.get(), kind))
-        } else if order == PAGEBLOCK_ORDER {
-            self.quick_pageblock(machine, gfp)
-        } else {
-            None
-        }
-    }
-
-    #[inline(never)]
-    fn quick_pageblock(&self, machine: &Machine, gfp: Gfp) -> Option<Pages> {
-        self.quick_pop(machine, gfp, PAGEBLOCK_ORDER, PcpIndex::of_large)
-    }
-
-    #[inline(always)]
-    fn quick_pop(
-        &self,
-        machine: &Machine,
-        gfp: Gfp,
-        order: Order,
-        list: impl Fn(u8) -> PcpIndex,
-    ) -> Option<Pages> {
-        let memmap = &machine.memmap;
-        let here = CpuGuard::new(&self.platform);
-        let route = machine.cpus.as_slice().get(here.cpu().index())?.routes.of(gfp);
-        let (kind, zone) = (route.kind()?, route.zone());
-        if !machine.zone(zone)?.shared.is_ample() {
-            return None;
-        }
-        let pcp = machine.pcps.get(here.cpu(), zone)?;
-        let list = list(kind);
-        let mut lists = pcp.lists.own(&here)?;
-        let index = pcp.pop(&mut lists, (list, order), memmap)?.into_index();
-        pcp.halve_free_factor();
-        pcp.count_allocated(list);
-        drop(lists);
-        drop(here);
-        memmap.frame(index).hand_out(order, zone);
-        let pages = memmap.token(index, order);
+        let pages = match order {
+            Order::ZERO => self.quick_page(gfp),
+            order if order <= PAGE_ALLOC_COSTLY_ORDER => self.quick_small(gfp, order),
+            PAGEBLOCK_ORDER => self.quick_pageblock(gfp),
+            _ => None,
+        }?;
         if gfp.contains(Gfp::ZERO) {
             self.clear(&pages);
         }
-        let migratetype = MigrateType::from_index(usize::from(kind));
-        let migratetype = migratetype.unwrap_or(MigrateType::Movable);
+        let migratetype = gfp.migratetype().unwrap_or(MigrateType::Movable);
         self.trace.mm_page_alloc(Some(pages.pfn()), order, gfp, migratetype);
         Some(pages)
     }
 
-    /// Puts a block back on the running CPU's lists, as most frees do: of a small order, with no
-    /// other holder, in a pageblock of a type that requests have. False: look closer; nothing
-    /// happened.
+    /// As [`quick_pop`](Self::quick_pop), for a single frame: most requests are for one.
+    #[inline(never)]
+    fn quick_page(&self, gfp: Gfp) -> Option<Pages> {
+        self.quick_pop(gfp, Order::ZERO, |kind| PcpIndex::of_small(0, kind))
+    }
+
+    #[inline(never)]
+    fn quick_small(&self, gfp: Gfp, order: Order) -> Option<Pages> {
+        self.quick_pop(gfp, order, |kind| PcpIndex::of_small(order.get(), kind))
+    }
+
+    #[inline(never)]
+    fn quick_pageblock(&self, gfp: Gfp) -> Option<Pages> {
+        self.quick_pop(gfp, PAGEBLOCK_ORDER, PcpIndex::of_large)
+    }
+
     #[inline(always)]
-    pub(super) fn quick_free(&self, pages: &Pages) -> bool {
-        let order = pages.order_bits();
-        if order > PAGE_ALLOC_COSTLY_ORDER.get() {
-            return false;
-        }
-        let Some(machine) = self.machine() else { return false };
-        let memmap = &machine.memmap;
-        let Some(index) = memmap.index_of_token(pages) else { return false };
-        let section = memmap.section(index);
-        let frame = memmap.frame(index);
-        if !section.describes(index.offset(), pages.pfn()) {
-            return false;
-        }
-        let state = frame.state();
-        if !state.is_block_of(pages) || frame.count.references() != 1 {
-            return false;
-        }
-        let kind = section.pageblock(index.offset()).kind();
-        if usize::from(kind) >= MIGRATE_PCPTYPES {
-            return false;
-        }
+    fn quick_pop(&self, gfp: Gfp, order: Order, list: impl Fn(u32) -> PcpIndex) -> Option<Pages> {
+        let machine = self.machine()?;
+        let links = machine.memmap.links();
         let here = CpuGuard::new(&self.platform);
-        let Some(pcp) = machine.pcps.get(here.cpu(), state.zone()) else { return false };
-        // What would be too much goes the long way, which gives a batch back.
-        if pcp.would_be_too_many(1 << order, order) {
-            return false;
+        let route = machine.cpus.as_slice().get(here.cpu().index())?.routes.of(gfp);
+        let pcp = route.pcp.as_deref()?;
+        if !pcp.is_ample() {
+            return None;
         }
-        let Some(mut lists) = pcp.lists.own(&here) else { return false };
-        let list = PcpIndex::of_small(order, kind);
-        frame.count.init(0);
-        frame.set_state(state.to_cached(kind));
-        pcp.push(&mut lists, (list, 1 << order), (memmap, FreeBlock::new(index)));
-        pcp.count_freed(list);
+        let list = list(route.migratetype as u32);
+        let mut lists = pcp.lists.own(&here)?;
+        let index = pcp.pop(&mut lists, (list, order), links)?.into_index();
+        pcp.halve_free_factor();
+        pcp.count_allocated(list);
         drop(lists);
         drop(here);
-        self.trace.mm_page_free(pages.pfn(), pages.order());
-        true
+        links.frame(index).hand_out(pcp.handed_out(order));
+        Some(machine.memmap.token(index, order))
+    }
+
+    /// Puts a block back on the running CPU's lists, as most frees do: one that has no other holder,
+    /// in a pageblock of a type that requests have. The caller gives its token for it. False: look
+    /// closer; nothing happened.
+    #[inline]
+    pub(super) fn quick_free(&self, name: BlockName) -> bool {
+        let freed = match name.order() {
+            Order::ZERO => self.quick_free_page(name),
+            order if order <= PAGE_ALLOC_COSTLY_ORDER => self.quick_free_small(name),
+            PAGEBLOCK_ORDER => self.quick_free_pageblock(name),
+            _ => false,
+        };
+        if freed {
+            self.trace.mm_page_free(name.pfn(), name.order());
+        }
+        freed
+    }
+
+    /// As [`quick_push`](Self::quick_push), for a single frame.
+    #[inline(never)]
+    fn quick_free_page(&self, name: BlockName) -> bool {
+        self.quick_push(name, Order::ZERO, |kind| PcpIndex::of_small(0, kind)).is_some()
+    }
+
+    #[inline(never)]
+    fn quick_free_small(&self, name: BlockName) -> bool {
+        let order = name.order();
+        self.quick_push(name, order, |kind| PcpIndex::of_small(order.get(), kind)).is_some()
+    }
+
+    #[inline(never)]
+    fn quick_free_pageblock(&self, name: BlockName) -> bool {
+        let takes = self.machine().is_some_and(|machine| machine.pcps.takes(PAGEBLOCK_ORDER));
+        takes && self.quick_push(name, PAGEBLOCK_ORDER, PcpIndex::of_large).is_some()
+    }
+
+    /// `None`: look closer.
+    #[inline(always)]
+    fn quick_push(
+        &self,
+        name: BlockName,
+        order: Order,
+        list: impl Fn(u32) -> PcpIndex,
+    ) -> Option<()> {
+        let machine = self.machine()?;
+        let (links, place) = (machine.memmap.links(), machine.memmap.find(name)?);
+        let (index, frame, section) = (place.index(), place.frame(), place.section());
+        let state = frame.state();
+        let whole = section.describes(index, name.pfn())
+            && state.is_allocated(order)
+            && frame.count.references() == 1;
+        let kind = section.pageblock(index).kind();
+        if !whole || kind as usize >= MIGRATE_PCPTYPES {
+            return None;
+        }
+        let here = CpuGuard::new(&self.platform);
+        let pcp = machine.pcps.get(here.cpu(), state.zone())?;
+        let mut lists = pcp.lists.own(&here)?;
+        let count = pcp.with(1 << order.get());
+        // What would be too much goes the long way, which gives a batch back.
+        if pcp.has_too_many(count, order.get()) {
+            return None;
+        }
+        frame.set_state(state.to_cached(kind));
+        pcp.push(&mut lists, (list(kind), count), (links, FreeBlock::new(index)));
+        Some(())
     }
 }

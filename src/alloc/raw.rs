@@ -148,7 +148,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         // SAFETY: the caller owns a reference, if the block is there: the contract of
         // `free_pages_raw`.
         let pages = unsafe { self.pages_from_raw(pfn, order)? };
-        self.put_contended(&pages)
+        self.put_contended(pages).map_err(|refused| refused.reason)
     }
 
     /// Fills a block with zeroes.

@@ -128,8 +128,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[inline]
     pub(super) fn admit(&self, gfp: Gfp, order: Order) -> Result<(Gfp, Context), AllocError> {
         let context = self.reclaim.context();
+        let asked = gfp;
         let gfp = current_gfp_context(gfp & self.gfp_allowed(), context);
-        if !gfp.is_legal() {
+        // Flags that are legal stay so when some are taken away: those that a caller wrote down are
+        // looked at when the caller is compiled.
+        if !asked.is_legal() && !gfp.is_legal() {
             return Err(AllocError::IllegalGfp(gfp));
         }
         if gfp.contains(Gfp::DIRECT_RECLAIM) && !self.reclaim.may_sleep() {

@@ -2,7 +2,7 @@
 
 use super::tables::{BootZones, TablePlan, sizing};
 use super::{BootInfo, BootReport, InitError, RunState, Survey};
-use crate::memmap::{Arena, ArenaFull, Memmap, Table};
+use crate::memmap::{Arena, ArenaFull, Fixed, Memmap, Table};
 use crate::node::pcp::Pcps;
 use crate::node::topology::{NodeLoads, Topology, mobility, zonelist};
 use crate::node::{
@@ -10,7 +10,7 @@ use crate::node::{
 };
 use crate::platform::Platform;
 use crate::zone::watermark::setup::nr_free_zone_pages;
-use crate::zone::{Describer, Giving};
+use crate::zone::{Describer, Giving, Zone};
 use crate::zone_id::ZoneId;
 use crate::{CpuId, Gfp, Mobility, NodeId, NodeMask, PfnRange, ZoneType};
 use core::ptr::NonNull;
@@ -94,7 +94,7 @@ fn assemble(
     let full = |ArenaFull(needed)| InitError::MetadataTooSmall { needed, given: plan.bytes };
     let ranges = survey.runs().map(|run| run.range);
     let memmap = Memmap::build(&mut arena, &plan.memmap, ranges).map_err(full)?;
-    let mut zones = BootZones::build(&mut arena, survey, plan, &memmap).map_err(full)?;
+    let mut zones = BootZones::build(&mut arena, survey, plan).map_err(full)?;
     give_memory(survey, &memmap, &mut zones);
     give_cma(survey, &memmap, &mut zones);
     let min_free_kbytes = zones.set_watermarks(survey);
@@ -103,8 +103,6 @@ fn assemble(
     zones.set_policy(mobility, survey.options().watermark_boost_factor);
     let nodes = build_zonelists(&mut arena, survey, plan, &zones).map_err(full)?;
     let distances = distances(&mut arena, survey, plan).map_err(full)?;
-    let cpus = cpus(&mut arena, survey, plan, &nodes, mobility).map_err(full)?;
-    let pcps = Pcps::build(&mut arena, plan.cpus, plan.nodes, plan.pcp).map_err(full)?;
     let report = BootReport {
         frames: survey.frames(),
         present_pages: zones.sizes().map(|size| size.present).sum(),
@@ -118,6 +116,8 @@ fn assemble(
     };
     let (layout, online) = (*survey.zones(), plan.online);
     let zones = zones.into_table();
+    let pcps = pcps(&mut arena, plan, &zones).map_err(full)?;
+    let cpus = cpus(&mut arena, survey, plan, (&nodes, &pcps), mobility).map_err(full)?;
     let machine = Machine {
         memmap,
         nodes,
@@ -229,12 +229,25 @@ fn distances(
     arena.table(nodes * nodes, |i| survey.distance(node_id(i / nodes), node_id(i % nodes)))
 }
 
+/// The per-CPU lists of all zones.
+#[inline(never)]
+fn pcps(arena: &mut Arena, plan: &TablePlan, zones: &Table<Zone>) -> Result<Pcps, ArenaFull> {
+    let zones = zones.as_slice();
+    let zone = |place: usize| {
+        let shared = &zones[place].shared;
+        // SAFETY: the zones are borrowed here, only shared from now on, and become part of the machine
+        // that the lists are of, as the contract of `Fixed::new` asks.
+        (shared.id, unsafe { Fixed::new(&shared.ample) })
+    };
+    Pcps::build(arena, plan.cpus, (zones.len(), zone), plan.pcp)
+}
+
 #[inline(never)]
 fn cpus(
     arena: &mut Arena,
     survey: &Survey<'_>,
     plan: &TablePlan,
-    nodes: &Table<Node>,
+    (nodes, pcps): (&Table<Node>, &Pcps),
     mobility: Mobility,
 ) -> Result<Table<Cpu>, ArenaFull> {
     arena.table(plan.cpus, |i| {
@@ -247,7 +260,12 @@ fn cpus(
         let route = |gfp: Gfp| {
             let highest = gfp.zone_type(survey.zones()).ok()?;
             let migratetype = mobility.migratetype(gfp.migratetype().ok()?);
-            Some(Route::new(first_zones_zonelist(zonelist, highest, None)?, migratetype))
+            let zone = first_zones_zonelist(zonelist, highest, None)?;
+            let lists = pcps.get(cpu, zone);
+            // SAFETY: the lists are only shared from now on, and become part of the machine that the
+            // CPU is of, as the contract of `Fixed::new` asks.
+            let lists = lists.map(|pcp| unsafe { Fixed::new(pcp) });
+            Some(Route::new(zone, lists, migratetype))
         };
         Cpu::new(node, Routes::new(route))
     })

@@ -2,7 +2,7 @@
 
 use super::build::node_id;
 use super::{InitError, Survey};
-use crate::memmap::{Arena, ArenaFull, Memmap, MemmapPlan, TABLE_ALIGN, Table};
+use crate::memmap::{Arena, ArenaFull, MemmapPlan, TABLE_ALIGN, Table};
 use crate::node::pcp::{PcpOrders, Pcps};
 use crate::node::sizing::{Sizing, sizes};
 use crate::node::{Cpu, Node};
@@ -82,7 +82,6 @@ impl BootZones {
         arena: &mut Arena,
         survey: &Survey<'_>,
         plan: &TablePlan,
-        memmap: &Memmap,
     ) -> Result<Self, ArenaFull> {
         let table = arena.table(plan.nodes * ZoneId::PER_NODE, |i| {
             let id = ZoneId::from_bits(u16::try_from(i).unwrap_or(u16::MAX));
@@ -90,7 +89,7 @@ impl BootZones {
                 true => survey.zone(id.node(), id.zone_type()).span,
                 false => PfnRange::default(),
             };
-            Zone::new(id, span, memmap)
+            Zone::new(id, span)
         });
         table.map(Self)
     }

@@ -3,12 +3,12 @@
 use super::batch::{Batch, Source};
 use super::control::{Compactor, Control};
 use super::targets::Target;
-use crate::memmap::{FrameIdx, FreeBlock};
+use crate::memmap::{FrameIdx, FrameState, FreeBlock};
 use crate::migration::Migrated;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
-use crate::zone::{check_allocated, find_token};
+use crate::zone::{block_of_token, find_token};
 use crate::{Movability, Order, Pages};
 
 /// The kernel is asked so often about a block that it says is busy.
@@ -122,7 +122,8 @@ impl<P: Platform, R: Reclaim> Control<'_, P, R> {
         let Ok(index) = find_token(memmap, token) else { return false };
         let untouched = index == target.index && token.order() == target.order;
         if untouched && memmap.frame(index).count.references() == 1 {
-            memmap.frame(index).hand_out(target.order, self.at.zone.shared.id);
+            let state = FrameState::allocated(target.order, self.at.zone.shared.id);
+            memmap.frame(index).hand_out(state);
             self.put_target(target);
             return false;
         }
@@ -151,7 +152,7 @@ impl<P: Platform, R> Compactor<'_, P, R> {
         let irq = IrqGuard::new(self.platform);
         zone.with(self.memmap(), &irq, |zone| {
             // Somebody may have freed it by number meanwhile, wrongly.
-            check_allocated(zone.memmap.frame(index).state(), token.pfn(), token.order()).ok()?;
+            block_of_token(zone.memmap, token)?;
             zone.free_or_capture(FreeBlock::new(index), token.order(), wanted)
         })
     }

@@ -74,7 +74,8 @@ impl Targets {
         self.len -= 1;
         self.blocks.swap(at, self.len);
         let mut target = self.removed(self.len)?;
-        for half in order.up_to(found.order).rev() {
+        while target.order > order {
+            let half = target.order.below()?;
             split_allocated(memmap, target.index, target.order, half);
             let _placed = self.push(Target { index: target.index.upper_half(half), order: half });
             target.order = half;

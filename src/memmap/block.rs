@@ -62,6 +62,39 @@ pub struct Pages {
     place: NonZeroUsize,
 }
 
+/// Which block a token is for, without the right to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BlockName {
+    pfn: Pfn,
+    place: NonZeroUsize,
+}
+
+impl BlockName {
+    #[inline]
+    pub(crate) fn pfn(self) -> Pfn {
+        self.pfn
+    }
+
+    /// The address of the first frame's descriptor.
+    #[inline]
+    pub(super) fn frame_address(self) -> usize {
+        self.place.get() & !ORDER_MASK
+    }
+
+    /// The order as it stands in the token: a number in four bits.
+    #[inline]
+    pub(crate) fn order_bits(self) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "four bits")]
+        let bits = (self.place.get() & ORDER_MASK) as u32;
+        bits
+    }
+
+    #[inline]
+    pub(crate) fn order(self) -> Order {
+        Order::from_low_bits(self.place.get())
+    }
+}
+
 /// The bits of [`Pages`]' place that hold the order.
 const ORDER_MASK: usize = 15;
 
@@ -77,10 +110,15 @@ impl Pages {
         Self { pfn, place }
     }
 
-    /// The address of the first frame's descriptor.
+    /// What the token says.
     #[inline]
-    pub(super) fn frame_address(&self) -> usize {
-        self.place.get() & !ORDER_MASK
+    pub(crate) fn name(&self) -> BlockName {
+        BlockName { pfn: self.pfn, place: self.place }
+    }
+
+    #[inline]
+    fn frame_address(&self) -> usize {
+        self.name().frame_address()
     }
 
     /// The token of the block of the same order that starts `frames` further on.
@@ -117,14 +155,6 @@ impl Pages {
     #[must_use]
     pub fn order(&self) -> Order {
         Order::from_low_bits(self.place.get())
-    }
-
-    /// The order as it stands in the token: a number in four bits.
-    #[inline]
-    pub(crate) fn order_bits(&self) -> u32 {
-        #[expect(clippy::cast_possible_truncation, reason = "four bits")]
-        let bits = (self.place.get() & ORDER_MASK) as u32;
-        bits
     }
 
     /// All frames of the block.

@@ -6,6 +6,7 @@
 
 use super::section::{SECTION_SHIFT, SectionCount};
 use crate::{Pfn, PfnRange};
+use core::ops::Range;
 
 /// The upper level may always have this many entries.
 const ROOT_ENTRIES_MIN: u64 = 1024;
@@ -47,7 +48,7 @@ impl Directory {
     }
 
     /// The stretches that hold these sections.
-    fn stretches(&self, sections: core::ops::Range<u64>) -> core::ops::Range<u64> {
+    fn stretches(&self, sections: Range<u64>) -> Range<u64> {
         if sections.is_empty() {
             return 0..0;
         }
@@ -72,6 +73,17 @@ impl Directory {
     #[inline]
     pub(super) fn leaf_offset(&self, section: u64) -> u64 {
         section & ((1 << self.leaf_shift) - 1)
+    }
+
+    /// The parts of a run of sections that lie in one stretch each.
+    pub(super) fn by_stretch(&self, run: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+        let mask = self.leaf_len() - 1;
+        let mut start = run.start;
+        core::iter::from_fn(move || {
+            let part = start..run.end.min((start | mask) + 1);
+            start = part.end;
+            (!part.is_empty()).then_some(part)
+        })
     }
 
     /// Entries of the lower level for one stretch.

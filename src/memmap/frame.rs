@@ -1,6 +1,6 @@
 //! The frame descriptor: 16 bytes for every present frame.
 
-use super::Pages;
+use super::BlockName;
 use crate::sync::RefCount;
 use crate::zone_id::ZoneId;
 use crate::{MigrateType, Order};
@@ -21,7 +21,7 @@ pub(crate) struct Frame {
     next: AtomicU32,
     prev: AtomicU32,
     state: AtomicU32,
-    /// How many hold the allocated block that starts here.
+    /// How many hold the allocated block that starts here; of other frames, anything.
     pub(crate) count: RefCount,
 }
 
@@ -71,10 +71,10 @@ impl Frame {
         self.count.init(0);
     }
 
-    /// The descriptor of a block of that order that somebody gets now, with one reference.
+    /// The descriptor of a block that somebody gets now, with one reference.
     #[inline]
-    pub(crate) fn hand_out(&self, order: Order, zone: ZoneId) {
-        self.set_state(FrameState::allocated(order, zone));
+    pub(crate) fn hand_out(&self, allocated: FrameState) {
+        self.set_state(allocated);
         self.set_private(0);
         self.count.init(1);
     }
@@ -126,9 +126,10 @@ pub enum Movability {
 /// | 0..3 | the [`FrameKind`]; numbers of no kind count as `Absent` |
 /// | 3..7 | `Free`, `Allocated`, `Cached`: the block's order |
 /// | 7..10 | `Free`: the migratetype of the list that it is on; `Cached`: of that to which it will go |
-/// | 10 | `Allocated`: the block can be moved (Linux: it is on the LRU) |
-/// | 11 | `Allocated`: it came from the reserves of last resort |
+/// | 10..16 | 0 |
 /// | 16..25 | the zone; of an absent frame, anything |
+/// | 28 | `Allocated`: the block can be moved (Linux: it is on the LRU) |
+/// | 29 | `Allocated`: it came from the reserves of last resort |
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct FrameState(u32);
@@ -138,78 +139,112 @@ const ORDER_SHIFT: u32 = 3;
 const ORDER_MASK: u32 = 15 << ORDER_SHIFT;
 const TYPE_SHIFT: u32 = 7;
 const TYPE_MASK: u32 = 7 << TYPE_SHIFT;
-const MOVABLE: u32 = 1 << 10;
-const PFMEMALLOC: u32 = 1 << 11;
+const MOVABLE: u32 = 1 << 28;
+const PFMEMALLOC: u32 = 1 << 29;
 const ZONE_SHIFT: u32 = 16;
 const ZONE_MASK: u32 = ((1 << ZoneId::BITS) - 1) << ZONE_SHIFT;
 
-static_assertions::const_assert!(ZONE_SHIFT + ZoneId::BITS <= u32::BITS);
+static_assertions::const_assert!(MOVABLE > ZONE_MASK && PFMEMALLOC > ZONE_MASK);
+
+/// A zone as it stands in a state word: who makes many words of one zone keeps this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ZoneBits(u32);
+
+impl From<ZoneId> for ZoneBits {
+    #[inline]
+    fn from(zone: ZoneId) -> Self {
+        Self(u32::from(zone.get()) << ZONE_SHIFT)
+    }
+}
 
 impl FrameState {
+    /// Numbers of migratetypes that a word has room for; some are of no type.
+    pub(crate) const TYPES: usize = 1 << TYPE_MASK.count_ones();
+
     pub(crate) const ABSENT: Self = Self(FrameKind::Absent as u32);
 
+    /// The parts are disjoint, and so may be added: one instruction adds more than two.
     #[inline]
-    fn new(kind: FrameKind, zone: ZoneId) -> Self {
-        Self(kind as u32 | u32::from(zone.get()) << ZONE_SHIFT)
+    fn new(kind: FrameKind, order: Order, zone: impl Into<ZoneBits>) -> Self {
+        Self(zone.into().0 + (order.get() << ORDER_SHIFT) + kind as u32)
+    }
+
+    /// This state, of order 0, as one of another order.
+    #[inline]
+    pub(crate) fn with_order(self, order: Order) -> Self {
+        Self(self.0 + (order.get() << ORDER_SHIFT))
     }
 
     #[inline]
-    fn with_order(self, order: Order) -> Self {
-        Self(self.0 | order.get() << ORDER_SHIFT)
+    fn with_type(self, migratetype: MigrateType) -> Self {
+        Self(self.0 + ((migratetype as u32) << TYPE_SHIFT))
     }
 
     pub(crate) fn reserved(zone: ZoneId) -> Self {
-        Self::new(FrameKind::Reserved, zone)
+        Self::new(FrameKind::Reserved, Order::ZERO, zone)
     }
 
     #[inline]
-    pub(crate) fn tail(zone: ZoneId) -> Self {
-        Self::new(FrameKind::Tail, zone)
+    pub(crate) fn tail(zone: impl Into<ZoneBits>) -> Self {
+        Self::new(FrameKind::Tail, Order::ZERO, zone)
     }
 
     #[inline]
-    pub(crate) fn free(order: Order, migratetype: MigrateType, zone: ZoneId) -> Self {
-        let state = Self::new(FrameKind::Free, zone).with_order(order);
-        Self(state.0 | (migratetype as u32) << TYPE_SHIFT)
+    pub(crate) fn free(order: Order, migratetype: MigrateType, zone: impl Into<ZoneBits>) -> Self {
+        Self::new(FrameKind::Free, order, zone).with_type(migratetype)
+    }
+
+    /// The state of a free block of the next larger order, below the largest, on a list of the same
+    /// type and zone.
+    #[inline]
+    pub(crate) fn free_above(self) -> Self {
+        Self(self.0 + (1 << ORDER_SHIFT))
     }
 
     #[inline]
-    pub(crate) fn cached(order: Order, migratetype: MigrateType, zone: ZoneId) -> Self {
-        let state = Self::new(FrameKind::Cached, zone).with_order(order);
-        Self(state.0 | (migratetype as u32) << TYPE_SHIFT)
+    pub(crate) fn cached(
+        order: Order,
+        migratetype: MigrateType,
+        zone: impl Into<ZoneBits>,
+    ) -> Self {
+        Self::new(FrameKind::Cached, order, zone).with_type(migratetype)
     }
 
     #[inline]
-    pub(crate) fn allocated(order: Order, zone: ZoneId) -> Self {
-        Self::new(FrameKind::Allocated, zone).with_order(order)
+    pub(crate) fn allocated(order: Order, zone: impl Into<ZoneBits>) -> Self {
+        Self::new(FrameKind::Allocated, order, zone)
     }
 
     /// Whether it heads a free block of that order in that zone: one compare.
     #[inline]
-    pub(crate) fn is_free(self, order: Order, zone: ZoneId) -> bool {
-        self.0 & !TYPE_MASK == Self::new(FrameKind::Free, zone).with_order(order).0
+    pub(crate) fn is_free(self, order: Order, zone: impl Into<ZoneBits>) -> bool {
+        self.0 & !TYPE_MASK == Self::new(FrameKind::Free, order, zone).0
     }
 
     /// Whether it heads an allocated block of that order, whatever its marks and its zone.
     #[inline]
     pub(crate) fn is_allocated(self, order: Order) -> bool {
-        let expected = FrameKind::Allocated as u32 | order.get() << ORDER_SHIFT;
-        self.0 & (KIND_MASK | ORDER_MASK) == expected
+        self.is_allocated_of(order.get())
     }
 
     /// Whether it heads the allocated block of a token.
     #[inline]
-    pub(crate) fn is_block_of(self, pages: &Pages) -> bool {
-        let expected = FrameKind::Allocated as u32 | pages.order_bits() << ORDER_SHIFT;
-        self.0 & (KIND_MASK | ORDER_MASK) == expected
+    pub(crate) fn is_block_of(self, name: BlockName) -> bool {
+        self.is_allocated_of(name.order_bits())
     }
 
-    /// The state of the same block when it goes from its last holder to a per-CPU list, of a pageblock
+    #[inline]
+    fn is_allocated_of(self, order: u32) -> bool {
+        // All that the lower half says of an allocated block is its kind and order.
+        self.0 & 0xffff == FrameKind::Allocated as u32 | order << ORDER_SHIFT
+    }
+
+    /// The state of the same allocated block when it goes from its last holder to a per-CPU list, of a pageblock
     /// whose migratetype has that number.
     #[inline]
-    pub(crate) fn to_cached(self, kind: u8) -> Self {
+    pub(crate) fn to_cached(self, kind: u32) -> Self {
         let kept = self.0 & (ORDER_MASK | ZONE_MASK);
-        Self(kept | FrameKind::Cached as u32 | u32::from(kind) << TYPE_SHIFT)
+        Self(kept + (FrameKind::Cached as u32 + (kind << TYPE_SHIFT)))
     }
 
     #[inline]
@@ -233,8 +268,13 @@ impl FrameState {
     /// The list on which a `Free` frame's block is, or to which a `Cached` one's will go.
     #[inline]
     pub(crate) fn migratetype(self) -> MigrateType {
-        let index = (self.0 & TYPE_MASK) >> TYPE_SHIFT;
-        MigrateType::from_index(index as usize).unwrap_or(MigrateType::Isolate)
+        MigrateType::from_low_bits(self.0 >> TYPE_SHIFT)
+    }
+
+    /// The number of that migratetype, below [`TYPES`](Self::TYPES) whatever the word.
+    #[inline]
+    pub(crate) fn type_number(self) -> usize {
+        ((self.0 & TYPE_MASK) >> TYPE_SHIFT) as usize
     }
 
     #[inline]

@@ -36,6 +36,12 @@ impl FrameIdx {
         NonZeroU32::new(word).map(Self)
     }
 
+    /// As [`from_link`](Self::from_link), for a word that is not 0.
+    #[inline]
+    pub(super) fn from_nonzero(word: NonZeroU32) -> Self {
+        Self(word)
+    }
+
     #[inline]
     pub(crate) fn get(self) -> u32 {
         self.0.get()
@@ -72,6 +78,12 @@ impl FrameIdx {
         Self::of_section(self.get() & !Self::bit(order))
     }
 
+    /// The first frame of the pair that this block and its buddy are.
+    #[inline]
+    pub(crate) fn parent_with(self, buddy: Self) -> Self {
+        Self::of_section(self.get() & buddy.get())
+    }
+
     /// The first frame of the upper half of the block that starts here and is one order larger
     /// than `half`.
     #[inline]
@@ -101,7 +113,8 @@ impl FrameIdx {
     /// here.
     #[inline]
     pub(crate) fn forward_in_block(self, frames: u32) -> Self {
-        Self::of_section(self.get() | frames & OFFSET_MASK)
+        debug_assert!(frames <= OFFSET_MASK - self.offset());
+        Self::of_section(self.get() | frames)
     }
 
     /// The frame `frames` further on, `None` beyond the section.

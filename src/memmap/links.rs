@@ -1,22 +1,19 @@
-//! Lists of blocks: an [`intrusive_collections`] list whose link pointer is the 32-bit frame index.
+//! Lists of free blocks, linked by frame index through the descriptors of their first frames.
 
 use super::block::FreeBlock;
 use super::frame::{Frame, Link};
 use super::index::FrameIdx;
 use super::section::SECTION_SHIFT;
 use core::fmt;
-use intrusive_collections::linked_list::LinkedListOps;
-use intrusive_collections::{Adapter, LinkOps, LinkedList, PointerOps};
+use core::num::NonZeroU32;
 
-/// A list of free blocks, linked through the descriptors of their first frames.
-pub(crate) type FrameList = LinkedList<FrameLinks>;
-
-/// Where the descriptors of a list's frames are: all that the list needs beside its two ends.
+/// Where the descriptors of a list's frames are: all that a list needs beside its two ends. A copy
+/// in a local variable stays in a register where the memmap would be asked again and again.
 ///
 /// # Invariants
 ///
 /// `base + index` is the descriptor of every [`FrameIdx`] of the memmap that made this value. The
-/// memmap outlives the lists over it.
+/// memmap outlives it, and the lists over it.
 #[derive(Clone, Copy)]
 pub(crate) struct FrameLinks {
     base: *mut Frame,
@@ -38,14 +35,22 @@ impl FrameLinks {
         self.base.wrapping_add(index.get() as usize)
     }
 
-    /// The address of where the descriptor of index 0 would be.
+    /// How many descriptors an address is above where that of index 0 would be: the index, if there is
+    /// a descriptor.
     #[inline]
-    pub(super) fn base_address(&self) -> usize {
-        self.base.addr()
+    pub(super) fn word_at(&self, address: usize) -> usize {
+        address.wrapping_sub(self.base.addr()) / size_of::<Frame>()
     }
 
+    /// The descriptor at an address, if there is one.
     #[inline]
-    pub(super) fn frame(&self, index: FrameIdx) -> &Frame {
+    pub(super) fn pointer_to(&self, address: usize) -> *const Frame {
+        self.base.with_addr(address)
+    }
+
+    /// The descriptor, which is there if its section is described.
+    #[inline]
+    pub(crate) fn frame(&self, index: FrameIdx) -> &Frame {
         // SAFETY: by the invariants of `FrameIdx` and of this type (I1) there is a descriptor, and
         // by the invariant of `Frame` it may be shared.
         unsafe { &*self.pointer(index) }
@@ -58,125 +63,153 @@ impl fmt::Debug for FrameLinks {
     }
 }
 
-// SAFETY: a link is acquired by whoever has the `FreeBlock` of the frame, and there is only one
-// such token and none while the block is on a list (I2); so it is free whenever it is asked for.
-unsafe impl LinkOps for FrameLinks {
-    type LinkPtr = FrameIdx;
-
-    #[inline]
-    unsafe fn acquire_link(&mut self, _index: FrameIdx) -> bool {
-        true
-    }
-
-    #[inline]
-    unsafe fn release_link(&mut self, _index: FrameIdx) {}
-}
-
-// SAFETY: the words are kept where they are put, one pair for each frame, and only the list that
-// has the frame writes them (I2); nothing panics.
-unsafe impl LinkedListOps for FrameLinks {
-    #[inline]
-    unsafe fn next(&self, index: FrameIdx) -> Option<FrameIdx> {
-        FrameIdx::from_link(self.frame(index).link(Link::Next))
-    }
-
-    #[inline]
-    unsafe fn prev(&self, index: FrameIdx) -> Option<FrameIdx> {
-        FrameIdx::from_link(self.frame(index).link(Link::Prev))
-    }
-
-    #[inline]
-    unsafe fn set_next(&mut self, index: FrameIdx, next: Option<FrameIdx>) {
-        self.frame(index).set_link(Link::Next, next.map_or(0, FrameIdx::get));
-    }
-
-    #[inline]
-    unsafe fn set_prev(&mut self, index: FrameIdx, prev: Option<FrameIdx>) {
-        self.frame(index).set_link(Link::Prev, prev.map_or(0, FrameIdx::get));
-    }
-}
-
-// SAFETY: value and link of a frame are one address and one index, turned into each other by the
-// base alone, which stays what it is (invariant of `FrameLinks`).
-unsafe impl Adapter for FrameLinks {
-    type LinkOps = Self;
-    type PointerOps = Self;
-
-    #[inline]
-    unsafe fn get_value(&self, link: FrameIdx) -> *const Frame {
-        self.pointer(link)
-    }
-
-    #[inline]
-    unsafe fn get_link(&self, value: *const Frame) -> FrameIdx {
-        self.index_of(value)
-    }
-
-    #[inline]
-    fn link_ops(&self) -> &Self {
-        self
-    }
-
-    #[inline]
-    fn link_ops_mut(&mut self) -> &mut Self {
-        self
-    }
-
-    #[inline]
-    fn pointer_ops(&self) -> &Self {
-        self
-    }
-}
-
 impl FrameIdx {
     /// The frame that the word names; the section's number in it is that of a mapped section.
     #[inline]
     pub(super) fn of_section(word: u32) -> Self {
         debug_assert!(word >> SECTION_SHIFT != 0);
         // SAFETY: mapped sections are numbered from 1 (I1), so the word is not 0.
-        unsafe { Self::from_link(word).unwrap_unchecked() }
+        Self::from_nonzero(unsafe { NonZeroU32::new_unchecked(word) })
     }
 }
 
-impl FrameLinks {
-    /// The index of the frame whose descriptor `value` points to.
-    #[inline]
-    pub(crate) fn index_of(&self, value: *const Frame) -> FrameIdx {
-        let bytes = value.addr().wrapping_sub(self.base.addr());
-        #[expect(clippy::cast_possible_truncation, reason = "the memmap has below 2^32 frames")]
-        let word = (bytes / size_of::<Frame>()) as u32;
-        // SAFETY: `value` came from `pointer` of a `FrameIdx`, which is not 0 (I1).
-        unsafe { FrameIdx::from_link(word).unwrap_unchecked() }
-    }
+/// An end of a list. Blocks are taken from the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListEnd {
+    Head,
+    Tail,
 }
 
-// SAFETY: `from_raw` makes the same token that `into_raw` took, when the frame leaves its list (I2).
-unsafe impl PointerOps for FrameLinks {
-    type Value = Frame;
-    type Pointer = FreeBlock;
-
-    #[inline]
-    unsafe fn from_raw(&self, value: *const Frame) -> FreeBlock {
-        FreeBlock::new(self.index_of(value))
-    }
-
-    #[inline]
-    fn into_raw(&self, block: FreeBlock) -> *const Frame {
-        self.pointer(block.into_index())
-    }
-}
-
-/// Takes a block out of the middle of a list.
+/// A list of free blocks.
 ///
-/// # Safety
+/// Taking the first block does not touch the next one's descriptor, which may be far from any cache.
 ///
-/// The block that starts at `index` is on this list.
-#[inline]
-pub(crate) unsafe fn unlink(list: &mut FrameList, links: FrameLinks, index: FrameIdx) -> FreeBlock {
-    // SAFETY: it is on this list, by the contract of `unlink`.
-    let mut cursor = unsafe { list.cursor_mut_from_ptr(links.pointer(index)) };
-    match cursor.remove() {
-        Some(block) => block,
-        None => FreeBlock::new(index),
+/// # Invariants
+///
+/// From the head, the next words lead to the tail, and from the tail the prev words lead to the head;
+/// what stands in the prev word of the head and the next word of the tail does not matter. Both ends
+/// are `None` together. All its blocks are of the one memmap whose links it is used with (I1), and its
+/// own (I2).
+#[derive(Debug)]
+pub(crate) struct FrameList {
+    /// By [`ListEnd`].
+    ends: [Option<FrameIdx>; 2],
+}
+
+impl FrameList {
+    /// An empty one.
+    pub(crate) const EMPTY: Self = Self { ends: [None; 2] };
+
+    /// The first or last block.
+    #[inline]
+    pub(crate) fn end(&self, end: ListEnd) -> Option<FrameIdx> {
+        self.ends[end as usize]
+    }
+
+    /// The first block.
+    #[inline]
+    pub(crate) fn head(&self) -> Option<FrameIdx> {
+        self.end(ListEnd::Head)
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head().is_none()
+    }
+
+    /// Whether an end of the list is that block: a compare of two words.
+    #[inline]
+    fn is_at(&self, end: ListEnd, index: FrameIdx) -> bool {
+        self.end(end).map_or(0, FrameIdx::get) == index.get()
+    }
+
+    /// Makes a block the only one of a list that is empty. No descriptor is touched.
+    #[inline]
+    pub(crate) fn fill(&mut self, block: FreeBlock) {
+        debug_assert!(self.is_empty());
+        self.ends = [Some(block.into_index()); 2];
+    }
+
+    /// Takes the first block. True if it was the only one.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self, links: FrameLinks) -> Option<(FreeBlock, bool)> {
+        let head = self.head()?;
+        let only = self.is_at(ListEnd::Tail, head);
+        if only {
+            *self = Self::EMPTY;
+        } else {
+            self.set_end(ListEnd::Head, links.frame(head).link(Link::Next));
+        }
+        Some((FreeBlock::new(head), only))
+    }
+
+    /// Takes the last block.
+    #[inline]
+    pub(crate) fn pop_tail(&mut self, links: FrameLinks) -> Option<FreeBlock> {
+        let tail = self.end(ListEnd::Tail)?;
+        if self.is_at(ListEnd::Head, tail) {
+            *self = Self::EMPTY;
+        } else {
+            self.set_end(ListEnd::Tail, links.frame(tail).link(Link::Prev));
+        }
+        Some(FreeBlock::new(tail))
+    }
+
+    /// Puts a block before or after all others. True if there were none.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, links: FrameLinks, block: FreeBlock, end: ListEnd) -> bool {
+        let Some(other) = self.end(end) else {
+            self.fill(block);
+            return true;
+        };
+        let (inward, outward) = match end {
+            ListEnd::Head => (Link::Next, Link::Prev),
+            ListEnd::Tail => (Link::Prev, Link::Next),
+        };
+        let index = block.into_index();
+        links.frame(index).set_link(inward, other.get());
+        links.frame(other).set_link(outward, index.get());
+        self.ends[end as usize] = Some(index);
+        false
+    }
+
+    /// The block that a link word of one of the list's blocks names is an end now.
+    #[inline]
+    fn set_end(&mut self, end: ListEnd, word: u32) {
+        self.ends[end as usize] = FrameIdx::from_link(word);
+    }
+
+    /// Takes a block out, wherever it stands. True if it was the only one.
+    ///
+    /// # Safety
+    ///
+    /// The block that starts at `index` is on this list.
+    #[inline]
+    pub(crate) unsafe fn remove(&mut self, links: FrameLinks, index: FrameIdx) -> bool {
+        let word = |link| links.frame(index).link(link);
+        match (self.is_at(ListEnd::Head, index), self.is_at(ListEnd::Tail, index)) {
+            (false, false) => {
+                // INVARIANT: in the middle of a list both words name blocks of it.
+                let (next, prev) = (word(Link::Next), word(Link::Prev));
+                links.frame(FrameIdx::of_section(next)).set_link(Link::Prev, prev);
+                links.frame(FrameIdx::of_section(prev)).set_link(Link::Next, next);
+            }
+            (true, false) => self.set_end(ListEnd::Head, word(Link::Next)),
+            (false, true) => self.set_end(ListEnd::Tail, word(Link::Prev)),
+            (true, true) => {
+                *self = Self::EMPTY;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The blocks, from the first.
+    pub(crate) fn iter(&self, links: FrameLinks) -> impl Iterator<Item = FrameIdx> + use<> {
+        let tail = self.end(ListEnd::Tail);
+        core::iter::successors(self.head(), move |index| match tail == Some(*index) {
+            true => None,
+            false => FrameIdx::from_link(links.frame(*index).link(Link::Next)),
+        })
     }
 }

@@ -7,23 +7,24 @@
 //! cost nothing, and as sections are aligned, buddy arithmetic works on the index itself.
 
 mod block;
+mod describe;
 mod directory;
 mod frame;
 mod index;
-#[expect(unsafe_code, reason = "the link operations of the intrusive lists")]
+#[expect(unsafe_code, reason = "descriptors by index, and lists of them")]
 mod links;
 mod pageblock;
-mod queue;
+mod plan;
 #[expect(unsafe_code, reason = "tables in memory that was carved at boot")]
 mod raw;
 mod section;
 
-pub(crate) use block::FreeBlock;
+pub(crate) use block::{BlockName, FreeBlock};
 pub use block::{Pages, PagesIter};
 pub use frame::Movability;
-pub(crate) use frame::{FrameKind, FrameState};
+pub(crate) use frame::{FrameKind, FrameState, ZoneBits};
 pub(crate) use index::FrameIdx;
-pub(crate) use links::{FrameList, unlink};
-pub(crate) use queue::FrameQueue;
-pub(crate) use raw::{Arena, ArenaFull, LentMemmap, Memmap, MemmapPlan, TABLE_ALIGN, Table};
+pub(crate) use links::{FrameLinks, FrameList, ListEnd};
+pub(crate) use plan::MemmapPlan;
+pub(crate) use raw::{Arena, ArenaFull, Fixed, LentMemmap, Memmap, Place, TABLE_ALIGN, Table};
 pub(crate) use section::SECTION_FRAMES;

@@ -20,6 +20,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 #[repr(transparent)]
 pub(crate) struct Pageblock(AtomicU32);
 
+/// As [`MigrateType::from_low_bits`] has it.
 const TYPE_MASK: u32 = 7;
 const MIXED: u32 = 1 << 3;
 const SKIP: u32 = 1 << 4;
@@ -35,14 +36,13 @@ impl Pageblock {
 
     #[inline]
     pub(crate) fn migratetype(&self) -> MigrateType {
-        let index = self.0.load(Ordering::Relaxed) & TYPE_MASK;
-        MigrateType::from_index(index as usize).unwrap_or(MigrateType::Unmovable)
+        MigrateType::from_low_bits(self.0.load(Ordering::Relaxed))
     }
 
     /// The number of the migratetype.
     #[inline]
-    pub(crate) fn kind(&self) -> u8 {
-        (self.0.load(Ordering::Relaxed) & TYPE_MASK) as u8
+    pub(crate) fn kind(&self) -> u32 {
+        self.0.load(Ordering::Relaxed) & TYPE_MASK
     }
 
     pub(crate) fn set_migratetype(&self, migratetype: MigrateType) {

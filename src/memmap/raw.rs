@@ -3,16 +3,20 @@
 //! All unsafe code of the tables is here: an [`Arena`] hands out pieces of one stretch of memory,
 //! a [`Table`] is a piece filled with values.
 
+use super::block::BlockName;
 use super::directory::Directory;
-use super::frame::{Frame, FrameKind, FrameState, Link};
+use super::frame::{Frame, Link};
 use super::index::FrameIdx;
 use super::links::FrameLinks;
 use super::pageblock::Pageblock;
+use super::plan::MemmapPlan;
 use super::section::{SECTION_FRAMES, SECTION_SHIFT, Section, SectionCount};
 use crate::zone_id::ZoneId;
-use crate::{MigrateType, Order, Pages, Pfn, PfnRange};
+use crate::{Order, Pages, Pfn, PfnRange};
 use core::fmt;
+use core::iter;
 use core::marker::PhantomData;
+use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -104,6 +108,62 @@ impl<T> Table<T> {
     }
 }
 
+/// A value of a table, where the table itself is out of reach.
+///
+/// # Invariants
+///
+/// `place` points to a value of a table of which there is no mutable borrow any more, and which lives
+/// as long as this is used.
+pub(crate) struct Fixed<T> {
+    place: NonNull<T>,
+}
+
+impl<T> From<&'static T> for Fixed<T> {
+    fn from(value: &'static T) -> Self {
+        // INVARIANT: it is borrowed for ever.
+        Self { place: NonNull::from(value) }
+    }
+}
+
+impl<T> Fixed<T> {
+    /// # Safety
+    ///
+    /// The table that `value` is in will not be borrowed mutably any more, and this is used only as
+    /// long as the table's memory is.
+    pub(crate) unsafe fn new(value: &T) -> Self {
+        Self { place: NonNull::from(value) }
+    }
+}
+
+impl<T> Clone for Fixed<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Fixed<T> {}
+
+impl<T> core::ops::Deref for Fixed<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: by the invariant of `Fixed`.
+        unsafe { self.place.as_ref() }
+    }
+}
+
+// SAFETY: by the invariant of `Fixed` it is a shared reference, and may go where one may.
+unsafe impl<T: Sync> Send for Fixed<T> {}
+// SAFETY: by the invariant of `Fixed`, likewise.
+unsafe impl<T: Sync> Sync for Fixed<T> {}
+
+impl<T> fmt::Debug for Fixed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fixed")
+    }
+}
+
 impl<T> fmt::Debug for Table<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Table of {}", self.len)
@@ -131,53 +191,6 @@ pub(crate) struct Memmap {
 /// A link word as the frame that it names; `Err` with the word if it names none.
 pub(crate) type LinkWord = Result<Option<FrameIdx>, u32>;
 
-/// The dimensions of a memmap.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MemmapPlan {
-    sections: usize,
-    directory: Directory,
-}
-
-impl MemmapPlan {
-    /// The most frames, those of partly present sections counted whole.
-    pub(crate) const MAX_FRAMES: u64 = (1 << u32::BITS) - 2 * SECTION_FRAMES;
-
-    /// The memmap for these present ranges, ascending and disjoint. `None` if they have more frames
-    /// than 32-bit indices can name.
-    #[inline(never)]
-    pub(crate) fn new(ranges: impl Iterator<Item = PfnRange> + Clone) -> Option<Self> {
-        let mut count = SectionCount::default();
-        let mut end = Pfn::new(0);
-        for range in ranges.clone() {
-            count.add(range);
-            end = end.max(range.end);
-        }
-        if count.sections > Self::MAX_FRAMES >> SECTION_SHIFT
-            || end.get() >> SECTION_SHIFT >= 1 << 31
-        {
-            return None;
-        }
-        let directory = Directory::plan(end, count.sections, ranges);
-        Some(Self { sections: usize::try_from(count.sections).ok()?, directory })
-    }
-
-    /// Frames that get a descriptor.
-    pub(crate) fn nr_frames(&self) -> u64 {
-        self.sections as u64 * SECTION_FRAMES
-    }
-
-    /// The bytes that the tables take, from an aligned start.
-    pub(crate) fn bytes(&self) -> Option<usize> {
-        let frames = usize::try_from(self.nr_frames()).ok()?;
-        let root = usize::try_from(self.directory.root_len()).ok()?;
-        let leaves = usize::try_from(self.directory.leaves_len()).ok()?;
-        Arena::bytes_for::<Frame>(frames)?
-            .checked_add(Arena::bytes_for::<Section>(self.sections + 1)?)?
-            .checked_add(Arena::bytes_for::<AtomicU32>(root)?)?
-            .checked_add(Arena::bytes_for::<AtomicU32>(leaves)?)
-    }
-}
-
 impl Memmap {
     /// Cuts the tables and maps the sections of `ranges`, the same as in the plan. The caller then
     /// describes every section before its frames are looked at.
@@ -185,43 +198,52 @@ impl Memmap {
     pub(crate) fn build(
         arena: &mut Arena,
         plan: &MemmapPlan,
-        ranges: impl Iterator<Item = PfnRange>,
+        ranges: impl Iterator<Item = PfnRange> + Clone,
     ) -> Result<Self, ArenaFull> {
         let len = |entries: u64| usize::try_from(entries).map_err(|_| ArenaFull(usize::MAX));
         let frames = arena.cut::<Frame>(len(plan.nr_frames())?)?;
         let links = FrameLinks::new(frames.as_ptr().wrapping_sub(1 << SECTION_SHIFT));
-        let mut numbers = ranges.scan(SectionCount::default(), |seen, range| Some(seen.add(range)));
-        let mut current = 0..0;
-        let sections = arena.table(plan.sections + 1, |i| {
-            if i > 0 && current.is_empty() {
-                current = numbers.find(|range| !range.is_empty()).unwrap_or_default();
-            }
-            Section::new(if i > 0 { current.next().unwrap_or(0) } else { 0 })
-        })?;
+        let runs = ranges.scan(SectionCount::default(), |seen, range| Some(seen.add(range)));
+        // Section 0 there is not.
+        let mut places = iter::once(0).chain(runs.clone().flatten());
+        let sections = arena
+            .table(plan.sections + 1, |number| Section::new(number, places.next().unwrap_or(0)))?;
         let zero = |_| AtomicU32::new(0);
         let root = arena.table(len(plan.directory.root_len())?, zero)?;
         let leaves = arena.table(len(plan.directory.leaves_len())?, zero)?;
         let nr_frames = len(plan.nr_frames())?;
         let directory = plan.directory;
         let memmap = Self { links, nr_frames, sections, root, leaves, directory };
-        memmap.fill_directory();
+        memmap.fill_directory(runs);
         Ok(memmap)
     }
 
-    fn fill_directory(&self) {
-        let mut stretches = 0;
-        for (number, section) in (1..).zip(&self.sections.as_slice()[1..]) {
-            let place = section.start().get() >> SECTION_SHIFT;
-            let root = self.entry(&self.root, self.directory.root_index(place));
-            let Some(root) = root else { continue };
-            if root.load(Ordering::Relaxed) == 0 {
-                stretches += 1;
-                root.store(stretches, Ordering::Relaxed);
-            }
-            if let Some(leaf) = self.leaf(root.load(Ordering::Relaxed), place) {
-                leaf.store(number, Ordering::Relaxed);
+    /// Enters the mapped sections, whose places in the address space `runs` gives, ascending.
+    fn fill_directory(&self, runs: impl Iterator<Item = Range<u64>>) {
+        let (mut stretches, mut number) = (0, 1);
+        for run in runs {
+            for part in self.directory.by_stretch(run) {
+                let root = self.entry(&self.root, self.directory.root_index(part.start));
+                let Some(root) = root else { continue };
+                if root.load(Ordering::Relaxed) == 0 {
+                    stretches += 1;
+                    root.store(stretches, Ordering::Relaxed);
+                }
+                for leaf in self.leaves_of(root.load(Ordering::Relaxed), part) {
+                    leaf.store(number, Ordering::Relaxed);
+                    number += 1;
+                }
             }
         }
+    }
+
+    /// The lower level's entries for places of one stretch.
+    fn leaves_of(&self, stretch: u32, places: Range<u64>) -> &[AtomicU32] {
+        let first = u64::from(stretch.saturating_sub(1)) * self.directory.leaf_len();
+        let first = first + self.directory.leaf_offset(places.start);
+        let index = |entry: u64| usize::try_from(entry).unwrap_or(usize::MAX);
+        let entries = index(first)..index(first + (places.end - places.start));
+        self.leaves.as_slice().get(entries).unwrap_or_default()
     }
 
     #[inline]
@@ -265,78 +287,20 @@ impl Memmap {
     #[inline]
     pub(crate) fn section(&self, index: FrameIdx) -> &Section {
         let number = index.section() as usize;
-        debug_assert!(number < self.sections.len);
+        debug_assert!(number < self.sections.as_slice().len());
         // SAFETY: a `FrameIdx` has the number of a mapped section (I1), and the table has an entry
         // for each.
-        let place = unsafe { self.sections.start.add(number) };
-        // SAFETY: by the invariant of `Table`.
-        unsafe { place.as_ref() }
+        unsafe { self.sections.as_slice().get_unchecked(number) }
     }
 
     #[inline]
     pub(crate) fn pfn_of(&self, index: FrameIdx) -> Pfn {
-        self.section(index).start() + u64::from(index.offset())
+        self.section(index).pfn_of(index)
     }
 
     #[inline]
     pub(crate) fn pageblock(&self, index: FrameIdx) -> &Pageblock {
-        self.section(index).pageblock(index.offset())
-    }
-
-    /// What a frame is, also in a pristine section.
-    pub(crate) fn state(&self, index: FrameIdx) -> FrameState {
-        if index.offset() == 0 || !self.section(index).is_pristine() {
-            return self.frame(index).state();
-        }
-        inner_state(self.frame(index.align_down(Order::MAX)).state())
-    }
-
-    /// Writes the descriptors of a pristine section, so that its first block can be split. The
-    /// caller holds the lock of the section's zone.
-    #[inline]
-    pub(crate) fn open_section(&self, index: FrameIdx) {
-        if self.section(index).is_pristine() {
-            self.write_section(index.align_down(Order::MAX));
-        }
-    }
-
-    #[cold]
-    fn write_section(&self, first: FrameIdx) {
-        let inner = inner_state(self.frame(first).state());
-        for index in self.frames_after(first) {
-            self.frame(index).reset(inner);
-        }
-        self.section(first).set_described();
-    }
-
-    /// The section's other frames.
-    fn frames_after(&self, first: FrameIdx) -> impl Iterator<Item = FrameIdx> {
-        core::iter::successors(first.forward(1), |index| index.forward(1))
-    }
-
-    /// Describes a whole section, fresh from boot, by its first frame alone. Its pageblocks are
-    /// MOVABLE.
-    #[inline]
-    pub(crate) fn describe_reserved(&self, first: FrameIdx, zone: ZoneId) {
-        self.frame(first).reset(FrameState::reserved(zone));
-        self.section(first).describe_pristine(zone, MigrateType::Movable);
-    }
-
-    /// As [`describe_reserved`](Self::describe_reserved), for a section that is about to be freed as
-    /// one block: putting it on its list writes the words that are left.
-    #[inline]
-    pub(crate) fn describe_free(&self, first: FrameIdx, zone: ZoneId) {
-        self.frame(first).count.init(0);
-        self.section(first).describe_pristine(zone, MigrateType::Movable);
-    }
-
-    /// Describes every frame of a section as absent.
-    pub(crate) fn describe_absent(&self, first: FrameIdx) {
-        self.frame(first).reset(FrameState::ABSENT);
-        for index in self.frames_after(first) {
-            self.frame(index).reset(FrameState::ABSENT);
-        }
-        self.section(first).set_described();
+        self.section(index).pageblock(index)
     }
 
     /// The frames that the two link words name, checked: `Err` with the word for one that names no
@@ -354,25 +318,22 @@ impl Memmap {
     /// Whether an index of unknown origin is one of this memmap.
     #[inline]
     pub(crate) fn is_mapped(&self, index: FrameIdx) -> bool {
-        index.section() != 0 && (index.section() as usize) < self.sections.len
+        index.section() != 0 && (index.section() as usize) < self.sections.as_slice().len()
     }
 
     /// The token of the allocated block of that order at `index`; the caller owns a reference to it.
     #[inline]
     pub(crate) fn token(&self, index: FrameIdx, order: Order) -> Pages {
-        Pages::new(self.pfn_of(index), self.frame(index), order)
+        Pages::new(self.section(index).pfn_of_allocated(index), self.frame(index), order)
     }
 
-    /// The first frame of a token's block, `None` if the token is of another allocator.
+    /// Where a token's block is, `None` if the token is of another allocator.
     #[inline]
-    pub(crate) fn index_of_token(&self, pages: &Pages) -> Option<FrameIdx> {
-        let bytes = pages.frame_address().wrapping_sub(self.links.base_address());
-        let word = bytes / size_of::<Frame>();
-        if word.wrapping_sub(1 << SECTION_SHIFT) >= self.nr_frames {
-            return None;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "the memmap has below 2^32 frames")]
-        Some(FrameIdx::of_section(word as u32))
+    pub(crate) fn find(&self, name: BlockName) -> Option<Place<'_>> {
+        let word = self.links.word_at(name.frame_address());
+        // INVARIANT: `word` is the index of a frame of a mapped section.
+        (word.wrapping_sub(1 << SECTION_SHIFT) < self.nr_frames)
+            .then_some(Place { name, memmap: self })
     }
 
     /// The zone of a frame of a block or reserve.
@@ -380,9 +341,67 @@ impl Memmap {
         self.pageblock(index).zone().unwrap_or_else(|| self.state(index).zone())
     }
 
+    /// One past the number of the last mapped section.
+    fn sections_end(&self) -> u32 {
+        u32::try_from(self.sections.as_slice().len()).unwrap_or(0)
+    }
+
+    /// The first frames of the sections of a range of whole, present ones. These are numbered one after
+    /// the other.
+    pub(crate) fn whole_sections(&self, range: PfnRange) -> impl Iterator<Item = FrameIdx> {
+        let first = self.index_of(range.start).map_or(u32::MAX, FrameIdx::section);
+        let count = u32::try_from(range.len() / SECTION_FRAMES).unwrap_or(u32::MAX);
+        let end = first.saturating_add(count).min(self.sections_end());
+        // INVARIANT: mapped sections are numbered from 1 to that end.
+        (first..end).map(|number| FrameIdx::of_section(number << SECTION_SHIFT))
+    }
+
     /// The first frames of all mapped sections, ascending by frame number.
     pub(crate) fn first_frames(&self) -> impl Iterator<Item = FrameIdx> {
-        (1..).take(self.sections.len - 1).filter_map(|number| FrameIdx::new(number, 0))
+        // INVARIANT: mapped sections are numbered from 1 to that end.
+        (1..self.sections_end()).map(|number| FrameIdx::of_section(number << SECTION_SHIFT))
+    }
+}
+
+/// The place of a token's block in the memmap of its allocator.
+///
+/// # Invariants
+///
+/// The token names the descriptor of a frame of the memmap.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    name: BlockName,
+    memmap: &'a Memmap,
+}
+
+impl<'a> Place<'a> {
+    #[inline]
+    fn word(self) -> usize {
+        self.memmap.links.word_at(self.name.frame_address())
+    }
+
+    /// The first frame.
+    #[inline]
+    pub(crate) fn index(self) -> FrameIdx {
+        #[expect(clippy::cast_possible_truncation, reason = "the memmap has below 2^32 frames")]
+        FrameIdx::of_section(self.word() as u32)
+    }
+
+    /// Its descriptor.
+    #[inline]
+    pub(crate) fn frame(self) -> &'a Frame {
+        let place = self.memmap.links.pointer_to(self.name.frame_address());
+        // SAFETY: by the invariant there is a descriptor at the address, of the table that `links`
+        // points to, and by the invariant of `Frame` it may be shared.
+        unsafe { &*place }
+    }
+
+    /// The section.
+    #[inline]
+    pub(crate) fn section(self) -> &'a Section {
+        // SAFETY: by the invariant the word is a frame's index (I1), and the table has an entry for
+        // each mapped section.
+        unsafe { self.memmap.sections.as_slice().get_unchecked(self.word() >> SECTION_SHIFT) }
     }
 }
 
@@ -398,7 +417,7 @@ impl<'m> LentMemmap<'m> {
     pub(crate) fn build(
         memory: &'m mut [u8],
         plan: &MemmapPlan,
-        ranges: impl Iterator<Item = PfnRange>,
+        ranges: impl Iterator<Item = PfnRange> + Clone,
     ) -> Result<Self, ArenaFull> {
         let bytes = memory.len();
         let start = NonNull::from(memory).cast();
@@ -415,16 +434,5 @@ impl core::ops::Deref for LentMemmap<'_> {
 
     fn deref(&self) -> &Memmap {
         &self.memmap
-    }
-}
-
-/// What the other frames of a section are whose first is `first`.
-fn inner_state(first: FrameState) -> FrameState {
-    match first.kind() {
-        FrameKind::Reserved => first,
-        FrameKind::Absent => FrameState::ABSENT,
-        FrameKind::Tail | FrameKind::Free | FrameKind::Allocated | FrameKind::Cached => {
-            FrameState::tail(first.zone())
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Sections: aligned runs of 1024 frames, the unit in which present memory is mapped.
 
+use super::index::FrameIdx;
 use super::pageblock::Pageblock;
 use crate::sync::Latch;
 use crate::zone_id::ZoneId;
@@ -18,34 +19,47 @@ pub(crate) const SECTION_PAGEBLOCKS: usize = (SECTION_FRAMES / PAGEBLOCK_NR_PAGE
 #[derive(Debug)]
 #[repr(C, align(16))]
 pub(crate) struct Section {
-    /// Its label is the number of the first frame, divided by [`SECTION_FRAMES`]. Closed: pristine.
-    /// The first descriptor speaks for all frames, the others were never written.
+    /// Its label is how many sections of the address space before this one are not mapped: what an
+    /// index lacks to be a frame number. Closed: pristine. The first descriptor speaks for all frames,
+    /// the others were never written.
     described: Latch,
     pageblocks: [Pageblock; SECTION_PAGEBLOCKS],
 }
 
+/// The index of frame 0 where no section is left out: section 0 there is not.
+const INDEX_OF_FIRST: u64 = SECTION_FRAMES;
+
 impl Section {
-    /// The section whose frames start at `number` times [`SECTION_FRAMES`]. Its pageblocks are of
-    /// no zone yet.
-    pub(super) fn new(number: u64) -> Self {
+    /// The mapped section `section`, whose frames start at `place` times [`SECTION_FRAMES`]. Mapped
+    /// sections are numbered from 1, in the order of their places. Its pageblocks are of no zone yet.
+    pub(super) fn new(section: usize, place: u64) -> Self {
+        let left_out = (place + 1).saturating_sub(section as u64);
+        #[expect(clippy::cast_possible_truncation, reason = "a place has below 31 bits")]
         Self {
-            described: Latch::open(u32::try_from(number).unwrap_or(u32::MAX)),
+            described: Latch::open(left_out as u32),
             pageblocks: [Pageblock::new(), Pageblock::new()],
         }
     }
 
-    /// The first frame.
+    /// The number of the frame of the section that has this index.
     #[inline]
-    pub(crate) fn start(&self) -> Pfn {
-        Pfn::new(u64::from(self.described.label()) << SECTION_SHIFT)
+    pub(super) fn pfn_of(&self, index: FrameIdx) -> Pfn {
+        pfn(self.described.label(), index)
     }
 
-    /// Whether `pfn` is the number of the frame at `offset`, and the frame has a descriptor of its
-    /// own: the section is not pristine.
+    /// As [`pfn_of`](Self::pfn_of), for a frame that was allocated: its section is not pristine.
     #[inline]
-    pub(crate) fn describes(&self, offset: u32, pfn: Pfn) -> bool {
-        // What a closed latch shows is no label, and so makes no frame number.
-        u64::from(self.described.look()) << SECTION_SHIFT | u64::from(offset) == pfn.get()
+    pub(super) fn pfn_of_allocated(&self, index: FrameIdx) -> Pfn {
+        debug_assert!(!self.is_pristine());
+        pfn(self.described.look(), index)
+    }
+
+    /// Whether `pfn` is the number of the frame of the section that has this index, and the frame has
+    /// a descriptor of its own: the section is not pristine.
+    #[inline]
+    pub(crate) fn describes(&self, index: FrameIdx, number: Pfn) -> bool {
+        // What a closed latch shows is no label, and makes a number that is no frame's.
+        pfn(self.described.look(), index) == number
     }
 
     /// Whether the first descriptor speaks for all frames.
@@ -68,12 +82,19 @@ impl Section {
         self.described.release();
     }
 
-    /// The pageblock that holds the frame at `offset`.
+    /// The pageblock that holds the frame of the section that has this index.
     #[inline]
-    pub(crate) fn pageblock(&self, offset: u32) -> &Pageblock {
-        let half = u64::from(offset) / PAGEBLOCK_NR_PAGES % SECTION_PAGEBLOCKS as u64;
+    pub(crate) fn pageblock(&self, index: FrameIdx) -> &Pageblock {
+        let half = u64::from(index.get()) / PAGEBLOCK_NR_PAGES % SECTION_PAGEBLOCKS as u64;
         &self.pageblocks[usize::from(half != 0)]
     }
+}
+
+/// The number of the frame with this index, where so many sections are left out before it.
+#[inline]
+fn pfn(left_out: u32, index: FrameIdx) -> Pfn {
+    let number = (u64::from(left_out) << SECTION_SHIFT) + u64::from(index.get());
+    Pfn::new(number - INDEX_OF_FIRST)
 }
 
 static_assertions::const_assert!(SECTION_PAGEBLOCKS == 2);

@@ -1,5 +1,7 @@
 //! Where the requests of a CPU go that ask for nothing special.
 
+use super::pcp::Pcp;
+use crate::memmap::Fixed;
 use crate::zone_id::ZoneId;
 use crate::{Gfp, MIGRATE_PCPTYPES, MigrateType};
 
@@ -15,37 +17,28 @@ const NR_ROUTES: usize = ROUTED as usize + 1;
 
 static_assertions::const_assert!(NR_ROUTES.is_power_of_two());
 
-/// The zone that a request prefers, and the migratetype of the lists that serve it.
-///
-/// | bits | meaning |
-/// |---|---|
-/// | 0..2 | the migratetype, below 3; 3: no route |
-/// | 2..11 | the zone |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Route(u16);
+/// Where requests go that ask for nothing special: the zone that they prefer, the running CPU's lists
+/// of it, and the migratetype, one of the first three, that chooses the list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    /// `None`: there are no lists, or no such zone.
+    pub(crate) pcp: Option<Fixed<Pcp>>,
+    /// `None`: the flags are illegal, or no zone serves them.
+    pub(crate) zone: Option<ZoneId>,
+    pub(crate) migratetype: MigrateType,
+}
 
 impl Route {
-    /// The flags are illegal, or no zone serves them.
-    pub(crate) const NONE: Self = Self(3);
+    /// Nowhere.
+    pub(crate) const NONE: Self =
+        Self { pcp: None, zone: None, migratetype: MigrateType::Unmovable };
 
-    /// To a zone, for one of the types that requests have.
-    pub(crate) fn new(zone: ZoneId, migratetype: MigrateType) -> Self {
+    /// To a zone and its lists, for one of the types that requests have.
+    pub(crate) fn new(zone: ZoneId, pcp: Option<Fixed<Pcp>>, migratetype: MigrateType) -> Self {
         if migratetype.index() >= MIGRATE_PCPTYPES {
             return Self::NONE;
         }
-        Self(zone.get() << 2 | migratetype as u16)
-    }
-
-    /// The number of the migratetype; `None` if there is no route.
-    #[inline]
-    pub(crate) fn kind(self) -> Option<u8> {
-        let kind = (self.0 & 3) as u8;
-        (kind != 3).then_some(kind)
-    }
-
-    #[inline]
-    pub(crate) fn zone(self) -> ZoneId {
-        ZoneId::from_bits(self.0 >> 2)
+        Self { pcp, zone: Some(zone), migratetype }
     }
 }
 
@@ -61,7 +54,7 @@ impl Routes {
     }
 
     #[inline]
-    pub(crate) fn of(&self, gfp: Gfp) -> Route {
-        self.0[(gfp.bits() & ROUTED) as usize]
+    pub(crate) fn of(&self, gfp: Gfp) -> &Route {
+        &self.0[(gfp.bits() & ROUTED) as usize]
     }
 }

@@ -90,7 +90,7 @@ impl<'a, P: Platform> PagesetRef<'a, P> {
     pub fn for_each(&self, mut f: impl FnMut(PcpList, Pfn, MigrateType)) -> Option<()> {
         self.with_lists(|lists| {
             for index in PcpIndex::all() {
-                for block in lists.list(index).iter(self.memmap) {
+                for block in lists.list(index).iter(self.memmap.links()) {
                     let migratetype = self.memmap.frame(block).state().migratetype();
                     f(index.to_list(), self.memmap.pfn_of(block), migratetype);
                 }

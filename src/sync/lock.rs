@@ -4,6 +4,9 @@ use super::guard::IrqGuard;
 use crate::platform::Platform;
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 
+/// The lock while it is held.
+pub(crate) type IrqLockGuard<'a, T> = SpinMutexGuard<'a, T>;
+
 /// A spin lock that asks for an [`IrqGuard`] as proof that no handler can run into it.
 #[derive(Debug)]
 pub(crate) struct IrqLock<T>(SpinMutex<T>);
@@ -14,11 +17,11 @@ impl<T> IrqLock<T> {
     }
 
     /// Takes the lock; it is given back before interrupts come on again.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lock<'a, P: Platform>(
         &'a self,
         _irq: &'a IrqGuard<'_, P>,
-    ) -> SpinMutexGuard<'a, T> {
+    ) -> IrqLockGuard<'a, T> {
         self.0.lock()
     }
 

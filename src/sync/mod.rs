@@ -14,6 +14,6 @@ mod shim;
 pub(crate) use counter::Counter;
 pub(crate) use guard::{CpuGuard, IrqGuard};
 pub(crate) use latch::Latch;
-pub(crate) use lock::IrqLock;
+pub(crate) use lock::{IrqLock, IrqLockGuard};
 pub(crate) use per_cpu::PerCpu;
 pub(crate) use refcount::RefCount;

@@ -21,17 +21,23 @@ fn each_list() -> impl Iterator<Item = (Order, MigrateType)> {
         .flat_map(|order| MigrateType::ALL.map(|migratetype| (order, migratetype)))
 }
 
-/// I1: every link word of a listed frame is 0 or names a mapped frame. Walks by the words
-/// themselves, so that a wild one is never followed.
+/// I1: every link word within a list is 0 or names a mapped frame. Walks by the words themselves, so
+/// that a wild one is never followed. What stands before the head and after the tail does not matter.
 pub(super) fn links(zone: &ZoneMut<'_>) -> Result<(), Violation> {
     for (order, migratetype) in each_list() {
         let mut steps = zone.areas.nr_free(order);
-        let mut next = zone.head(order, migratetype);
+        let (head, tail) = (zone.head(order, migratetype), zone.tail(order, migratetype));
+        let mut next = head;
         while let Some(index) = next {
             let at = |what| violation(zone, Invariant::Links, Some(index), what);
             let (forward, back) = zone.memmap.links_of(index);
-            next = forward.map_err(|_| at("next names no frame"))?;
-            back.map_err(|_| at("prev names no frame"))?;
+            next = match tail == Some(index) {
+                true => None,
+                false => forward.map_err(|_| at("next names no frame"))?,
+            };
+            if head != Some(index) {
+                back.map_err(|_| at("prev names no frame"))?;
+            }
             if steps == 0 {
                 return Err(violation(
                     zone,
@@ -46,13 +52,18 @@ pub(super) fn links(zone: &ZoneMut<'_>) -> Result<(), Violation> {
     Ok(())
 }
 
-/// The blocks of a list, by the link words. Once I1 is known to hold they come to an end.
+/// The blocks of a list, by the link words, to its tail or to a word that names none. Once I1 is known
+/// to hold they come to an end.
 fn linked(
     zone: &ZoneMut<'_>,
     order: Order,
     migratetype: MigrateType,
 ) -> impl Iterator<Item = FrameIdx> {
-    let next = |index: &FrameIdx| zone.memmap.links_of(*index).0.ok().flatten();
+    let tail = zone.tail(order, migratetype);
+    let next = move |index: &FrameIdx| match tail == Some(*index) {
+        true => None,
+        false => zone.memmap.links_of(*index).0.ok().flatten(),
+    };
     core::iter::successors(zone.head(order, migratetype), next)
 }
 
@@ -82,7 +93,7 @@ fn list(zone: &ZoneMut<'_>, order: Order, migratetype: MigrateType) -> Result<us
         if state.order() != order || state.zone() != zone.shared.id {
             return at("on a list of another order or zone");
         }
-        if zone.memmap.links_of(index).1 != Ok(before) {
+        if before.is_some() && zone.memmap.links_of(index).1 != Ok(before) {
             return at("prev is not the frame before it");
         }
         before = Some(index);

@@ -88,10 +88,10 @@ fn i1_a_link_out_of_the_memmap_is_found() {
     assert_eq!(found(prev), (Links, "prev names no frame"));
 }
 
-/// The list of UNMOVABLE runs into that of MOVABLE.
+/// The list of MOVABLE runs into that of UNMOVABLE.
 #[test]
 fn i2_a_frame_on_two_lists_is_found() {
-    let plant = |zone: &ZoneMut<'_>| set_links(zone, 0x1001, 0x1402, 0);
+    let plant = |zone: &ZoneMut<'_>| set_links(zone, 0x1404, 0x1001, 0);
     assert_eq!(found(plant), (OneList, "prev is not the frame before it"));
 }
 
@@ -170,7 +170,8 @@ fn i5_a_wrong_count_is_found() {
     let what = "the count of free CMA frames is not that of the lists";
     assert_eq!(found(|zone| zone.shared.nr_free_cma.add(1)), (Counts, what));
     let what = "the bit of a list does not say whether it is empty";
-    let bit = |zone: &ZoneMut<'_>| zone.shared.list_emptied(Order::O3, MigrateType::Movable);
+    let bit =
+        |zone: &ZoneMut<'_>| zone.shared.list_emptied(Order::O3, MigrateType::Movable.index());
     assert_eq!(found(bit), (Counts, what));
 }
 
@@ -183,7 +184,7 @@ fn i5_a_list_of_another_length_is_found() {
         allocate(zone, 0x1402, Order::O0);
     };
     assert_eq!(found(shorter), (Counts, "nr_free is not the number of blocks"));
-    let circle = |zone: &ZoneMut<'_>| set_links(zone, 0x1400, 0x1404, 0x1402);
+    let circle = |zone: &ZoneMut<'_>| set_links(zone, 0x1402, 0x1404, 0x1404);
     assert_eq!(found(circle), (Counts, "list longer than nr_free"));
 }
 

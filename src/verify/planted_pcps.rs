@@ -48,7 +48,7 @@ fn set_state(machine: &Machine, at: FrameIdx, state: FrameState) {
 
 /// Makes a frame one that somebody has.
 fn allocate(machine: &Machine, at: FrameIdx) {
-    machine.memmap.frame(at).hand_out(Order::ZERO, ZONE);
+    machine.memmap.frame(at).hand_out(FrameState::allocated(Order::ZERO, ZONE));
 }
 
 /// What is found wrong with a sound machine after `plant` wrote to its tables.

@@ -1,8 +1,7 @@
 //! The buddy algorithm: splitting blocks to serve requests, merging them when they come back.
 
-use super::free_area::ListEnd;
 use super::shared::ZoneMut;
-use crate::memmap::{FrameIdx, FrameState, FreeBlock};
+use crate::memmap::{FrameIdx, FrameState, FreeBlock, ListEnd};
 use crate::{MigrateType, Order, PAGEBLOCK_ORDER};
 
 /// Where a freed block goes.
@@ -27,31 +26,17 @@ impl ZoneMut<'_> {
     ) -> Option<FreeBlock> {
         let current = self.shared.smallest_order(order, migratetype)?;
         let block = self.pop(current, migratetype)?;
-        self.expand(block.index(), order, current, migratetype);
-        Some(block)
-    }
-
-    /// Halves a block from order `high` down to `low`; each upper half goes to the head of its
-    /// list.
-    #[inline]
-    pub(super) fn expand(
-        &mut self,
-        index: FrameIdx,
-        low: Order,
-        high: Order,
-        migratetype: MigrateType,
-    ) {
-        for order in low.up_to(high).rev() {
-            let upper = FreeBlock::new(index.upper_half(order));
-            self.add(upper, order, migratetype, ListEnd::Head);
+        if current > order {
+            self.add_upper_halves(block.index(), (order, current), migratetype);
         }
+        Some(block)
     }
 
     /// Marks a block as allocated, with one reference (I6).
     #[inline]
     pub(crate) fn set_allocated(&mut self, block: FreeBlock, order: Order) -> FrameIdx {
         let index = block.into_index();
-        self.memmap.frame(index).hand_out(order, self.shared.id);
+        self.links.frame(index).hand_out(FrameState::allocated(order, self.bits));
         index
     }
 
@@ -67,27 +52,47 @@ impl ZoneMut<'_> {
         to: FreeTo,
     ) {
         self.shared.add_free(migratetype, order.nr_pages());
-        let (index, order) = self.merge(block.into_index(), order, migratetype);
-        let end = match to {
-            FreeTo::Tail => ListEnd::Tail,
-            FreeTo::Head if self.buddy_merge_likely(index, order) => ListEnd::Tail,
-            FreeTo::Head => ListEnd::Head,
-        };
-        self.add(FreeBlock::new(index), order, migratetype, end);
+        if order < Order::MAX && self.find_buddy(block.index(), order).is_some() {
+            self.again().add_merged(block, order, migratetype, to);
+        } else {
+            self.add_freed(block, order, migratetype, to);
+        }
     }
 
-    /// As [`free_one_page`](Self::free_one_page), to the tail, for a block that has no buddy.
-    #[inline]
-    pub(super) fn free_largest(&mut self, block: FreeBlock, migratetype: MigrateType) {
-        self.shared.add_free(migratetype, Order::MAX.nr_pages());
-        self.add(block, Order::MAX, migratetype, ListEnd::Tail);
+    /// Puts a freed block that has no free buddy on its list.
+    #[inline(always)]
+    fn add_freed(&mut self, block: FreeBlock, order: Order, migratetype: MigrateType, to: FreeTo) {
+        let end = match to {
+            FreeTo::Tail => ListEnd::Tail,
+            FreeTo::Head if self.buddy_merge_likely(block.index(), order) => ListEnd::Tail,
+            FreeTo::Head => ListEnd::Head,
+        };
+        self.add(block, order, migratetype, end);
+    }
+
+    /// Puts a freed block that has a free buddy on its list, merged as far as that goes.
+    #[inline(never)]
+    fn add_merged(mut self, block: FreeBlock, order: Order, migratetype: MigrateType, to: FreeTo) {
+        let (index, order) = self.merge(block.into_index(), order, migratetype);
+        self.add_freed(FreeBlock::new(index), order, migratetype, to);
     }
 
     /// Frees an allocated block to the lists of its pageblock's present type. A block over two
     /// pageblocks, one of them isolated or CMA, comes back in two, so that each half is counted as
     /// what it is. (Linux goes by the first.)
-    #[inline]
+    #[inline(always)]
     pub(crate) fn free_block(&mut self, block: FreeBlock, order: Order) {
+        let migratetype = self.memmap.pageblock(block.index()).migratetype();
+        if self.is_free_alone(block.index(), order, migratetype) {
+            self.free_alone(block, order, migratetype);
+        } else {
+            self.again().free_outlined(block, order);
+        }
+    }
+
+    /// Frees any block.
+    #[inline(never)]
+    fn free_outlined(mut self, block: FreeBlock, order: Order) {
         let migratetype = self.memmap.pageblock(block.index()).migratetype();
         if order > PAGEBLOCK_ORDER && self.differs_in_count(block.index(), migratetype) {
             return self.free_halves(block);
@@ -95,7 +100,46 @@ impl ZoneMut<'_> {
         self.free_one_page(block, order, migratetype, FreeTo::Head);
     }
 
+    /// Whether freeing a block comes to no more than putting it on its list. `migratetype` is that
+    /// of its pageblock.
+    #[inline(always)]
+    pub(crate) fn is_free_alone(
+        &self,
+        index: FrameIdx,
+        order: Order,
+        migratetype: MigrateType,
+    ) -> bool {
+        match order {
+            Order::MAX => !self.differs_in_count(index, migratetype),
+            _ => self.find_buddy(index, order).is_none(),
+        }
+    }
+
+    /// Frees a block of which [`is_free_alone`](Self::is_free_alone) says so.
+    #[inline(always)]
+    pub(crate) fn free_alone(&mut self, block: FreeBlock, order: Order, migratetype: MigrateType) {
+        self.shared.add_free(migratetype, order.nr_pages());
+        self.add_freed(block, order, migratetype, FreeTo::Head);
+    }
+
+    /// Frees a block of which [`is_free_alone`](Self::is_free_alone) says no: in place.
+    #[inline(always)]
+    pub(crate) fn free_with_others(
+        &mut self,
+        block: FreeBlock,
+        order: Order,
+        migratetype: MigrateType,
+    ) {
+        if order > PAGEBLOCK_ORDER {
+            return self.again().free_outlined(block, order);
+        }
+        self.shared.add_free(migratetype, order.nr_pages());
+        let (index, order) = self.merge(block.into_index(), order, migratetype);
+        self.add_freed(FreeBlock::new(index), order, migratetype, FreeTo::Head);
+    }
+
     /// Whether the second pageblock's free frames are counted otherwise than the first's.
+    #[inline]
     fn differs_in_count(&self, index: FrameIdx, first: MigrateType) -> bool {
         let second = self.memmap.pageblock(index.upper_half(PAGEBLOCK_ORDER)).migratetype();
         let apart = |t| matches!(t, MigrateType::Isolate | MigrateType::Cma);
@@ -103,7 +147,7 @@ impl ZoneMut<'_> {
     }
 
     #[cold]
-    fn free_halves(&mut self, block: FreeBlock) {
+    fn free_halves(mut self, block: FreeBlock) {
         let lower = block.into_index();
         for half in [lower, lower.upper_half(PAGEBLOCK_ORDER)] {
             let migratetype = self.memmap.pageblock(half).migratetype();
@@ -113,21 +157,20 @@ impl ZoneMut<'_> {
 
     /// Takes free buddies off their lists while there are any (I4); gives the block that results,
     /// aligned and of one zone as its halves were (I3).
-    #[inline]
+    #[inline(always)]
     fn merge(
         &mut self,
         mut index: FrameIdx,
         mut order: Order,
         migratetype: MigrateType,
     ) -> (FrameIdx, Order) {
-        self.memmap.frame(index).set_state(FrameState::tail(self.shared.id));
+        self.links.frame(index).set_state(FrameState::tail(self.bits));
         while let Some(above) = order.above() {
             let Some(buddy) = self.find_buddy(index, order) else { break };
-            if order >= PAGEBLOCK_ORDER && !self.may_merge(buddy.index(), migratetype) {
+            if order == PAGEBLOCK_ORDER && !self.may_merge(buddy.index(), migratetype) {
                 break;
             }
-            let _merged = self.remove(buddy).into_index();
-            index = index.parent(order);
+            index = index.parent_with(self.unlink(buddy).into_index());
             order = above;
         }
         (index, order)

@@ -3,9 +3,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::free_area::ListEnd;
 use super::shared::ZoneMut;
-use crate::memmap::{FrameIdx, FrameState, FreeBlock};
+use crate::memmap::{FrameIdx, FrameState, FreeBlock, ListEnd};
 use crate::{AllocFlags, Extfrag, MigrateType, Order};
 
 /// The takeovers during one refill, to be told to the trace points when no lock is held.
@@ -102,10 +101,10 @@ impl ZoneMut<'_> {
         migratetype: MigrateType,
         take: &mut impl FnMut(FreeBlock),
     ) {
-        let state = FrameState::cached(order, migratetype, self.shared.id);
+        let state = FrameState::cached(order, migratetype, self.bits);
         for block in 0..blocks {
             let index = first.forward_in_block(block << order.get());
-            self.memmap.frame(index).set_state(state);
+            self.links.frame(index).set_state(state);
             take(FreeBlock::new(index));
         }
     }

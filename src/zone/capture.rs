@@ -40,13 +40,13 @@ impl ZoneMut<'_> {
                 order < PAGEBLOCK_ORDER || self.may_merge(buddy.index(), migratetype)
             })
         };
-        !kept && order <= wanted && order.up_to(wanted).all(joins)
+        !kept && order <= wanted && orders_between(order, wanted).all(joins)
     }
 
     fn capture(&mut self, block: FreeBlock, order: Order, wanted: Order) -> FrameIdx {
         let index = block.into_index();
         self.memmap.frame(index).set_state(FrameState::tail(self.shared.id));
-        for order in order.up_to(wanted) {
+        for order in orders_between(order, wanted) {
             let Some(buddy) = self.find_buddy(index.align_down(order), order) else { continue };
             let list_type = buddy.migratetype();
             let _joined = self.remove(buddy).into_index();
@@ -54,6 +54,11 @@ impl ZoneMut<'_> {
         }
         self.set_allocated(FreeBlock::new(index.align_down(wanted)), wanted)
     }
+}
+
+/// The orders from `low` up, without `high`.
+fn orders_between(low: Order, high: Order) -> impl Iterator<Item = Order> {
+    low.and_above().take_while(move |order| *order < high)
 }
 
 #[cfg(test)]
@@ -83,7 +88,7 @@ mod tests {
     }
 
     fn index(zone: &ZoneMut<'_>, pages: &Pages) -> FrameIdx {
-        zone.memmap.index_of_token(pages).unwrap()
+        zone.memmap.index_of(pages.pfn()).unwrap()
     }
 
     /// Frees a frame for somebody who wants a block.

@@ -1,6 +1,6 @@
 //! What a frame is, told to those who name it from outside: is there an allocated block to free?
 
-use crate::memmap::{FrameIdx, FrameKind, FrameState, Memmap};
+use crate::memmap::{FrameIdx, FrameKind, FrameState, Memmap, Place};
 use crate::{FreeError, Order, Pages, Pfn};
 
 /// Finds the allocated block of that order that starts at `pfn`.
@@ -16,31 +16,40 @@ pub(crate) fn find_allocated(
     check_allocated(memmap.state(index), pfn, order).map(|()| index)
 }
 
-/// Finds the block of a token. The pfn is compared as well: a token that has outlived its allocator
-/// may name a place in the tables of a later one.
-#[inline]
-pub(crate) fn find_token(memmap: &Memmap, pages: &Pages) -> Result<FrameIdx, FreeError> {
-    let pfn = pages.pfn();
-    let index = memmap.index_of_token(pages).ok_or(FreeError::Foreign(pfn))?;
-    let described = memmap.section(index).describes(index.offset(), pfn);
-    if !described || !memmap.frame(index).state().is_block_of(pages) {
-        return Err(no_such_block(memmap, index, pfn));
-    }
-    Ok(index)
+/// Finds the block of a token, and its state; `None` if the token is of another allocator, or its
+/// block is not what it says. The pfn is compared as well: a token that has outlived its allocator may
+/// name a place in the tables of a later one.
+#[inline(always)]
+pub(crate) fn block_of_token(memmap: &Memmap, pages: &Pages) -> Option<(FrameIdx, FrameState)> {
+    let place = memmap.find(pages.name())?;
+    let (index, state) = (place.index(), place.frame().state());
+    let described = place.section().describes(index, pages.pfn());
+    (described && state.is_block_of(pages.name())).then_some((index, state))
 }
 
-/// Nothing of a pristine section is allocated, and most of its descriptors were never written.
-#[cold]
-fn no_such_block(memmap: &Memmap, index: FrameIdx, pfn: Pfn) -> FreeError {
-    if memmap.pfn_of(index) != pfn {
-        return FreeError::Foreign(pfn);
+/// As [`block_of_token`], with the reason.
+#[inline]
+pub(crate) fn find_token(memmap: &Memmap, pages: &Pages) -> Result<FrameIdx, FreeError> {
+    match block_of_token(memmap, pages) {
+        Some((index, _)) => Ok(index),
+        None => Err(no_such_block(memmap, pages)),
     }
-    not_allocated(memmap.state(index), pfn)
+}
+
+/// Why a token has no block. Nothing of a pristine section is allocated, and most of its descriptors
+/// were never written.
+#[cold]
+pub(crate) fn no_such_block(memmap: &Memmap, pages: &Pages) -> FreeError {
+    let pfn = pages.pfn();
+    match memmap.find(pages.name()).map(Place::index) {
+        Some(index) if memmap.pfn_of(index) == pfn => not_allocated(memmap.state(index), pfn),
+        _ => FreeError::Foreign(pfn),
+    }
 }
 
 /// Whether a frame's state is that of an allocated block of the order.
 #[inline]
-pub(crate) fn check_allocated(state: FrameState, pfn: Pfn, order: Order) -> Result<(), FreeError> {
+fn check_allocated(state: FrameState, pfn: Pfn, order: Order) -> Result<(), FreeError> {
     if state.is_allocated(order) { Ok(()) } else { Err(not_allocated(state, pfn)) }
 }
 

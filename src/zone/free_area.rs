@@ -1,25 +1,9 @@
 //! The free lists of a zone: for each order and migratetype one, and the count of each order.
 
 use super::shared::ZoneMut;
-use super::watermark::ZoneView;
-use crate::memmap::{FrameIdx, FrameKind, FrameList, FrameState, FreeBlock, Memmap, unlink};
-use crate::{MAX_ORDER, MIGRATE_TYPES, MigrateType, Order};
+use crate::memmap::{FrameIdx, FrameKind, FrameList, FrameState, FreeBlock, ListEnd};
+use crate::{MAX_ORDER, MigrateType, Order};
 use core::fmt;
-use core::mem::ManuallyDrop;
-
-/// The end of a list to which a block goes; blocks are taken from the head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ListEnd {
-    Head,
-    Tail,
-}
-
-/// The free blocks of one order.
-struct FreeArea {
-    free_list: [FrameList; MIGRATE_TYPES],
-    /// Blocks on all the lists (I5).
-    nr_free: u64,
-}
 
 /// All free lists of a zone.
 ///
@@ -30,21 +14,23 @@ struct FreeArea {
 /// [`ZoneMut::add`] and [`ZoneMut::remove`], which keep words, lists, counts (I5) and the shared
 /// bits of non-empty lists in step.
 pub(crate) struct FreeAreas {
-    /// Never dropped: dropping a list would walk it, and the memmap may be gone by then.
-    areas: ManuallyDrop<[FreeArea; MAX_ORDER]>,
+    /// Blocks of each order, on all the lists (I5).
+    nr_free: [u32; MAX_ORDER],
+    /// By order, and by the migratetype's number as a state word has it.
+    lists: [[FrameList; FrameState::TYPES]; MAX_ORDER],
 }
 
 impl FreeAreas {
-    /// Empty lists over this memmap.
-    pub(crate) fn new(memmap: &Memmap) -> Self {
-        let list = |_| FrameList::new(memmap.links());
-        let area = |_| FreeArea { free_list: core::array::from_fn(list), nr_free: 0 };
-        Self { areas: ManuallyDrop::new(core::array::from_fn(area)) }
-    }
+    /// Empty lists.
+    pub(crate) const EMPTY: Self = Self {
+        nr_free: [0; MAX_ORDER],
+        lists: [const { [const { FrameList::EMPTY }; FrameState::TYPES] }; MAX_ORDER],
+    };
 
     /// The number of free blocks of this order.
+    #[inline]
     pub(crate) fn nr_free(&self, order: Order) -> u64 {
-        self.areas[order.index()].nr_free
+        u64::from(self.nr_free[order.index()])
     }
 
     /// The number of free blocks of each order.
@@ -53,8 +39,13 @@ impl FreeAreas {
     }
 
     #[inline]
-    fn list(&mut self, order: Order, migratetype: MigrateType) -> &mut FrameList {
-        &mut self.areas[order.index()].free_list[migratetype.index()]
+    fn list(&self, order: Order, migratetype: MigrateType) -> &FrameList {
+        &self.lists[order.index()][migratetype.index()]
+    }
+
+    #[inline]
+    fn list_mut(&mut self, order: Order, migratetype: MigrateType) -> &mut FrameList {
+        &mut self.lists[order.index()][migratetype.index()]
     }
 }
 
@@ -65,37 +56,35 @@ impl fmt::Debug for FreeAreas {
     }
 }
 
-/// A free block found by its state word: it is on a list of this zone, of this order and type.
+/// A free block found by its state word: it is on a list of this zone, of this order and of the type
+/// in the word.
 ///
-/// Only [`ZoneMut::free_head`] makes one; it is used up at once, before any list changes.
+/// Only methods of [`ZoneMut`] in this file make one; it is used up at once, before any list changes.
 #[derive(Debug)]
 pub(super) struct FreeHead {
     index: FrameIdx,
+    order: Order,
     state: FrameState,
 }
 
-impl<'z> ZoneMut<'z> {
+impl ZoneMut<'_> {
     /// The blocks of one list, from the head.
     pub(crate) fn blocks(
         &self,
         order: Order,
         migratetype: MigrateType,
-    ) -> impl Iterator<Item = FrameIdx> + use<'_, 'z> {
-        let links = self.memmap.links();
-        let list = &self.areas.areas[order.index()].free_list[migratetype.index()];
-        list.iter().map(move |frame| links.index_of(frame))
+    ) -> impl Iterator<Item = FrameIdx> + use<> {
+        self.areas.list(order, migratetype).iter(self.links)
     }
 
     /// The frame at the head of a list, without looking at its links.
     pub(crate) fn head(&self, order: Order, migratetype: MigrateType) -> Option<FrameIdx> {
-        let list = &self.areas.areas[order.index()].free_list[migratetype.index()];
-        list.front().get().map(|frame| self.memmap.links().index_of(frame))
+        self.areas.list(order, migratetype).head()
     }
 
     /// The frame at the tail of a list, without looking at its links.
     pub(crate) fn tail(&self, order: Order, migratetype: MigrateType) -> Option<FrameIdx> {
-        let list = &self.areas.areas[order.index()].free_list[migratetype.index()];
-        list.back().get().map(|frame| self.memmap.links().index_of(frame))
+        self.areas.list(order, migratetype).end(ListEnd::Tail)
     }
 
     /// Puts a block on the list of that order and type. The counts of free frames are the caller's.
@@ -107,51 +96,128 @@ impl<'z> ZoneMut<'z> {
         migratetype: MigrateType,
         end: ListEnd,
     ) {
-        let state = FrameState::free(order, migratetype, self.shared.id);
+        let state = FrameState::free(order, migratetype, self.bits);
         // INVARIANT: the word and the list are changed together (I2, I7).
-        self.memmap.frame(block.index()).set_state(state);
-        let list = self.areas.list(order, migratetype);
-        match end {
-            ListEnd::Head => list.push_front(block),
-            ListEnd::Tail => list.push_back(block),
+        self.links.frame(block.index()).set_state(state);
+        self.areas.nr_free[order.index()] += 1;
+        let list = self.areas.list_mut(order, migratetype);
+        if list.push(self.links, block, end) {
+            self.shared.lists_filled(1 << order.get(), migratetype);
         }
-        self.areas.areas[order.index()].nr_free += 1;
-        self.shared.list_filled(order, migratetype);
     }
 
-    /// Takes the first block of a list.
+    /// Puts blocks at the tail of the list of that order and type, one after the other. The counts of
+    /// free frames are the caller's.
+    pub(super) fn add_all(
+        &mut self,
+        blocks: impl Iterator<Item = FreeBlock>,
+        order: Order,
+        migratetype: MigrateType,
+    ) {
+        let state = FrameState::free(order, migratetype, self.bits);
+        let mut added = 0;
+        let list = self.areas.list_mut(order, migratetype);
+        for block in blocks {
+            // INVARIANT: the word and the list are changed together (I2, I7).
+            self.links.frame(block.index()).set_state(state);
+            list.push(self.links, block, ListEnd::Tail);
+            added += 1;
+        }
+        self.areas.nr_free[order.index()] += added;
+        if added > 0 {
+            self.shared.lists_filled(1 << order.get(), migratetype);
+        }
+    }
+
+    /// Puts the upper halves that are left when a block of order `high` is halved down to order
+    /// `low` on their lists, which are empty.
+    #[inline]
+    pub(super) fn add_upper_halves(
+        &mut self,
+        index: FrameIdx,
+        (low, high): (Order, Order),
+        migratetype: MigrateType,
+    ) {
+        let mut half = 1 << low.get();
+        let mut state = FrameState::free(low, migratetype, self.bits);
+        let orders = low.index()..high.index().max(low.index());
+        let lists = &mut self.areas.lists[orders.clone()];
+        for (lists, nr_free) in lists.iter_mut().zip(&mut self.areas.nr_free[orders]) {
+            let upper = FreeBlock::new(index.forward_in_block(half));
+            // INVARIANT: the word and the list are changed together (I2, I7).
+            self.links.frame(upper.index()).set_state(state);
+            lists[migratetype.index()].fill(upper);
+            *nr_free += 1;
+            (half, state) = (half << 1, state.free_above());
+        }
+        self.shared.lists_filled((1 << high.get()) - (1 << low.get()), migratetype);
+    }
+
+    /// Takes the first block of a list. Its state word is the caller's to write: it still says that
+    /// the block is free.
     #[inline]
     pub(super) fn pop(&mut self, order: Order, migratetype: MigrateType) -> Option<FreeBlock> {
-        let block = self.areas.list(order, migratetype).pop_front()?;
-        self.removed(block.index(), order, migratetype);
+        let block = self.pop_unopened(order, migratetype)?;
+        self.open(block.index(), order);
         Some(block)
     }
 
-    /// Takes a block out of its list.
-    #[expect(clippy::needless_pass_by_value, reason = "the proof is used up: lists change")]
+    /// As [`pop`](Self::pop), but `None` if the first block is a fresh largest one.
     #[inline(always)]
+    pub(super) fn pop_described(
+        &mut self,
+        order: Order,
+        migratetype: MigrateType,
+    ) -> Option<FreeBlock> {
+        let first = self.areas.list(order, migratetype).head()?;
+        if order == Order::MAX && self.memmap.section(first).is_pristine() {
+            return None;
+        }
+        self.pop_unopened(order, migratetype)
+    }
+
+    /// As [`pop`](Self::pop), but a fresh largest block stays as it is.
+    #[inline(always)]
+    fn pop_unopened(&mut self, order: Order, migratetype: MigrateType) -> Option<FreeBlock> {
+        let (block, was_only) = self.areas.list_mut(order, migratetype).pop(self.links)?;
+        if was_only {
+            self.shared.list_emptied(order, migratetype.index());
+        }
+        self.areas.nr_free[order.index()] -= 1;
+        Some(block)
+    }
+
+    /// Takes a block out of its list. Its word says `Tail` then, so that a block in flight is never
+    /// taken for a free one.
+    #[inline]
     pub(super) fn remove(&mut self, head: FreeHead) -> FreeBlock {
-        let (index, order, migratetype) = (head.index, head.order(), head.migratetype());
-        let links = self.memmap.links();
-        // SAFETY: a `FreeHead` is made from the frame's word, which names the list that it is on
-        // (I2, I7), and no list has changed since.
-        let block = unsafe { unlink(self.areas.list(order, migratetype), links, index) };
-        self.removed(index, order, migratetype);
+        let order = head.order;
+        let block = self.unlink(head);
+        self.open(block.index(), order);
         block
     }
 
-    /// Keeps the word and the counts in step with a removal. The word says `Tail`, so that a block
-    /// in flight is never taken for a free one; a fresh largest block gets its descriptors written.
-    #[inline]
-    fn removed(&mut self, index: FrameIdx, order: Order, migratetype: MigrateType) {
+    /// As [`remove`](Self::remove), for a block that is no fresh largest one.
+    #[expect(clippy::needless_pass_by_value, reason = "the proof is used up: lists change")]
+    #[inline(always)]
+    pub(super) fn unlink(&mut self, head: FreeHead) -> FreeBlock {
+        let (index, order, kind) = (head.index, head.order, head.state.type_number());
+        let list = &mut self.areas.lists[order.index()][kind];
+        // SAFETY: a `FreeHead` is made from the frame's word, which names the list that it is on
+        // (I2, I7), and no list has changed since.
+        if unsafe { list.remove(self.links, index) } {
+            self.shared.list_emptied(order, kind);
+        }
+        self.areas.nr_free[order.index()] -= 1;
+        self.links.frame(index).set_state(FrameState::tail(self.bits));
+        FreeBlock::new(index)
+    }
+
+    /// A fresh largest block, just taken off its list, gets its other descriptors written.
+    #[inline(always)]
+    fn open(&self, index: FrameIdx, order: Order) {
         if order == Order::MAX {
             self.memmap.open_section(index);
-        }
-        self.memmap.frame(index).set_state(FrameState::tail(self.shared.id));
-        let area = &mut self.areas.areas[order.index()];
-        area.nr_free -= 1;
-        if area.free_list[migratetype.index()].is_empty() {
-            self.shared.list_emptied(order, migratetype);
         }
     }
 
@@ -160,23 +226,27 @@ impl<'z> ZoneMut<'z> {
     pub(super) fn free_head(&self, index: FrameIdx) -> Option<FreeHead> {
         let state = self.memmap.state(index);
         let here = state.kind() == FrameKind::Free && state.zone() == self.shared.id;
-        here.then_some(FreeHead { index, state })
+        here.then(|| FreeHead { index, order: state.order(), state })
     }
 
     /// The free buddy of the block of that order at `index`, if it is free as a whole and of this
     /// zone. Not for the largest order, whose blocks have no buddy.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find_buddy(&self, index: FrameIdx, order: Order) -> Option<FreeHead> {
+        // The buddy's descriptor may be far from any cache: only where it can be free.
+        if self.areas.nr_free[order.index()] == 0 {
+            return None;
+        }
         let index = index.buddy(order);
         // The section has an allocated or free block below the largest order: it is not pristine.
-        let state = self.memmap.frame(index).state();
-        state.is_free(order, self.shared.id).then_some(FreeHead { index, state })
+        let state = self.links.frame(index).state();
+        state.is_free(order, self.bits).then_some(FreeHead { index, order, state })
     }
 
     /// Moves a free block to the tail of another type's list, of the same order, and counts its
     /// frames as what they are now.
     pub(super) fn move_to_free_list(&mut self, head: FreeHead, migratetype: MigrateType) {
-        let (order, old) = (head.order(), head.migratetype());
+        let (order, old) = (head.order, head.migratetype());
         let block = self.remove(head);
         self.add(block, order, migratetype, ListEnd::Tail);
         if !(old.is_mergeable() && migratetype.is_mergeable()) {
@@ -188,11 +258,8 @@ impl<'z> ZoneMut<'z> {
     /// The first block of a list as a [`FreeHead`].
     #[inline]
     pub(super) fn first(&self, order: Order, migratetype: MigrateType) -> Option<FreeHead> {
-        if self.shared.nonempty_orders(migratetype) >> order.get() & 1 == 0 {
-            return None;
-        }
         let index = self.head(order, migratetype)?;
-        Some(FreeHead { index, state: self.memmap.frame(index).state() })
+        Some(FreeHead { index, order, state: self.links.frame(index).state() })
     }
 }
 
@@ -204,7 +271,7 @@ impl FreeHead {
 
     #[inline]
     pub(super) fn order(&self) -> Order {
-        self.state.order()
+        self.order
     }
 
     /// The list that it is on.

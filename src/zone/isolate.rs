@@ -1,9 +1,8 @@
 //! Isolation: withdrawing a pageblock from allocation, and giving it back.
 
 use super::buddy::FreeTo;
-use super::free_area::ListEnd;
 use super::shared::ZoneMut;
-use crate::memmap::{FrameIdx, FrameKind, FrameState, FreeBlock};
+use crate::memmap::{FrameIdx, FrameKind, FrameState, FreeBlock, ListEnd};
 use crate::{MigrateType, Order, PAGEBLOCK_ORDER, Pfn, ZoneType};
 use core::fmt;
 

@@ -5,7 +5,7 @@ use super::shared::{ZoneMut, ZoneShared};
 use crate::PfnRange;
 use crate::memmap::Memmap;
 use crate::platform::Platform;
-use crate::sync::{IrqGuard, IrqLock};
+use crate::sync::{IrqGuard, IrqLock, IrqLockGuard};
 use crate::zone_id::ZoneId;
 
 /// One zone of an allocator: what anybody may read, and the lists under the zone's lock.
@@ -19,12 +19,21 @@ pub(crate) struct Zone {
 
 impl Zone {
     /// An empty zone that spans these frames.
-    pub(crate) fn new(id: ZoneId, span: PfnRange, memmap: &Memmap) -> Self {
-        let areas = IrqLock::new(FreeAreas::new(memmap));
-        Self { shared: ZoneShared::new(id, span), areas }
+    pub(crate) fn new(id: ZoneId, span: PfnRange) -> Self {
+        Self { shared: ZoneShared::new(id, span), areas: IrqLock::new(FreeAreas::EMPTY) }
     }
 
-    /// Runs `f` with the zone locked. No second zone may be locked in it.
+    /// Locks the zone. No second zone may be locked before it is given back.
+    #[inline(always)]
+    pub(crate) fn hold<'z, P: Platform>(
+        &'z self,
+        memmap: &'z Memmap,
+        irq: &'z IrqGuard<'_, P>,
+    ) -> Held<'z> {
+        Held { shared: &self.shared, areas: self.areas.lock(irq), memmap }
+    }
+
+    /// Runs `f` with the zone locked, as [`hold`](Self::hold) has it.
     #[inline]
     pub(crate) fn with<P: Platform, R>(
         &self,
@@ -32,14 +41,35 @@ impl Zone {
         irq: &IrqGuard<'_, P>,
         f: impl FnOnce(&mut ZoneMut<'_>) -> R,
     ) -> R {
-        let mut areas = self.areas.lock(irq);
-        let result = f(&mut ZoneMut { shared: &self.shared, areas: &mut areas, memmap });
-        self.shared.weigh();
-        result
+        let mut held = self.hold(memmap, irq);
+        f(&mut held.zone())
     }
 
     /// The zone before anybody else knows of it.
     pub(crate) fn get_mut<'z>(&'z mut self, memmap: &'z Memmap) -> ZoneMut<'z> {
-        ZoneMut { shared: &self.shared, areas: self.areas.get_mut(), memmap }
+        ZoneMut::new(&self.shared, self.areas.get_mut(), memmap)
+    }
+}
+
+/// A locked zone, until this is dropped.
+pub(crate) struct Held<'z> {
+    shared: &'z ZoneShared,
+    areas: IrqLockGuard<'z, FreeAreas>,
+    memmap: &'z Memmap,
+}
+
+impl Held<'_> {
+    /// The zone.
+    #[inline(always)]
+    pub(crate) fn zone(&mut self) -> ZoneMut<'_> {
+        ZoneMut::new(self.shared, &mut self.areas, self.memmap)
+    }
+}
+
+impl Drop for Held<'_> {
+    /// What others look at without the lock is weighed, then the lock is given back.
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.shared.weigh();
     }
 }

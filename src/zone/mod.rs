@@ -26,7 +26,7 @@ mod tests;
 pub mod watermark;
 
 pub(crate) use bulk::ExtfragLog;
-pub(crate) use checks::{check_allocated, find_allocated, find_token};
+pub(crate) use checks::{block_of_token, find_allocated, find_token, no_such_block};
 pub(crate) use compaction::{CompactionState, Outlook, Waiting, last_pageblock};
 pub use fallback::{Fallback, Takeover};
 pub(crate) use free_area::FreeAreas;
@@ -36,6 +36,6 @@ pub(crate) use locked::Zone;
 pub(crate) use populate::{Describer, Giving};
 pub(crate) use rmqueue::{HighAtomicUse, Taken};
 pub use shared::ReclaimActive;
-pub(crate) use shared::{ZoneMut, ZoneShared};
+pub(crate) use shared::{Ample, ZoneMut, ZoneShared};
 pub(crate) use split::split_allocated;
 pub(crate) use target::NotIsolated;

@@ -32,21 +32,9 @@ impl<'m> Describer<'m> {
         Self { memmap, described: Pfn::new(0) }
     }
 
-    /// Writes down that the part of a section is memory of `zone`. Its pageblocks start as MOVABLE,
-    /// but for one that begins below present memory.
+    /// Writes down that this part of a section, not all of it, is memory of `zone`. Its pageblocks start
+    /// as MOVABLE, but for one that begins below present memory.
     fn describe(&mut self, part: PfnRange, index: FrameIdx, zone: ZoneId, giving: Giving) {
-        if part.len() == SECTION_FRAMES {
-            match giving {
-                Giving::Free => self.memmap.describe_free(index, zone),
-                Giving::Reserved => self.memmap.describe_reserved(index, zone),
-            }
-            self.described = part.end;
-        } else {
-            self.describe_part(part, index, zone, giving);
-        }
-    }
-
-    fn describe_part(&mut self, part: PfnRange, index: FrameIdx, zone: ZoneId, giving: Giving) {
         if self.described <= part.start {
             let first = index.align_down(Order::MAX);
             self.memmap.describe_absent(first);
@@ -88,6 +76,15 @@ fn whole_pageblock(memmap: &Memmap, range: PfnRange) -> Option<FrameIdx> {
     if range.len() < PAGEBLOCK_NR_PAGES { None } else { memmap.index_of(range.start) }
 }
 
+/// A range as what lies before its first whole section, its whole sections, and what is left.
+fn around_sections(range: PfnRange) -> (PfnRange, PfnRange, PfnRange) {
+    let up = range.start.get().next_multiple_of(SECTION_FRAMES);
+    let start = Pfn::new(up).min(range.end);
+    let down = range.end.get() & !(SECTION_FRAMES - 1);
+    let end = Pfn::new(down).max(start);
+    (PfnRange::new(range.start, start), PfnRange::new(start, end), PfnRange::new(end, range.end))
+}
+
 /// The parts of a range between multiples of `size`.
 fn parts(range: PfnRange, size: u64) -> impl Iterator<Item = PfnRange> {
     let mut start = range.start;
@@ -112,16 +109,44 @@ impl ZoneMut<'_> {
     /// Takes present memory in: describes it, and frees what is to be free. Section by section, so
     /// that a descriptor comes into the cache once. What is freed is managed from then on (I6).
     pub(crate) fn give(&mut self, describer: &mut Describer<'_>, range: PfnRange, giving: Giving) {
-        for part in parts(range, SECTION_FRAMES) {
-            let Some(index) = self.memmap.index_of(part.start) else { continue };
-            describer.describe(part, index, self.shared.id, giving);
-            if giving == Giving::Free {
-                self.free_boot_part(part, index);
-            }
+        let (before, whole, after) = around_sections(range);
+        self.give_part(describer, before, giving);
+        if !whole.is_empty() {
+            self.give_sections(whole, giving);
+            describer.described = whole.end;
         }
+        self.give_part(describer, after, giving);
         self.shared.present.add(range.len());
         if giving == Giving::Free {
             self.shared.managed.add(range.len());
+        }
+    }
+
+    /// Takes a part of a section in; there may be none.
+    fn give_part(&mut self, describer: &mut Describer<'_>, part: PfnRange, giving: Giving) {
+        let Some(index) = self.memmap.index_of(part.start).filter(|_| !part.is_empty()) else {
+            return;
+        };
+        describer.describe(part, index, self.shared.id, giving);
+        if giving == Giving::Free {
+            self.free_boot_part(part, index);
+        }
+    }
+
+    /// Takes whole sections in. Their pageblocks are MOVABLE.
+    fn give_sections(&mut self, range: PfnRange, giving: Giving) {
+        let (memmap, zone) = (self.memmap, self.shared.id);
+        let firsts = memmap.whole_sections(range);
+        match giving {
+            Giving::Reserved => firsts.for_each(|first| memmap.describe_reserved(first, zone)),
+            Giving::Free => {
+                let blocks = firsts.map(|first| {
+                    memmap.describe_free(first, zone);
+                    FreeBlock::new(first)
+                });
+                self.add_all(blocks, Order::MAX, MigrateType::Movable);
+                self.shared.add_free(MigrateType::Movable, range.len());
+            }
         }
     }
 
@@ -134,10 +159,7 @@ impl ZoneMut<'_> {
         while let Some(index) = next.filter(|_| start < part.end) {
             let (block, order) = (FreeBlock::new(index), largest_order(start, part.end));
             let migratetype = self.memmap.pageblock(index).migratetype();
-            match order {
-                Order::MAX => self.free_largest(block, migratetype),
-                _ => self.free_one_page(block, order, migratetype, FreeTo::Tail),
-            }
+            self.free_one_page(block, order, migratetype, FreeTo::Tail);
             start = start + order.nr_pages();
             next = index.forward(1 << order.get());
         }

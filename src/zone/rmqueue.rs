@@ -2,8 +2,7 @@
 
 use super::shared::ZoneMut;
 use super::watermark::ZoneView;
-use crate::memmap::FrameIdx;
-use crate::memmap::FreeBlock;
+use crate::memmap::{FrameIdx, FreeBlock};
 use crate::{AllocFlags, Extfrag, MigrateType, Order};
 
 /// A block that was taken from a zone's lists, and is now allocated.
@@ -24,6 +23,29 @@ pub(crate) enum HighAtomicUse {
 }
 
 impl ZoneMut<'_> {
+    /// Takes the first block of the list of the request's order and type, if that is all there is to
+    /// it, and marks it allocated. `None`: look closer; nothing happened.
+    #[inline(always)]
+    pub(crate) fn rmqueue_at_hand(
+        &mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+    ) -> Option<FrameIdx> {
+        if self.is_elsewhere(flags) {
+            return None;
+        }
+        let block = self.pop_described(order, migratetype)?;
+        self.shared.sub_free(migratetype, order.nr_pages());
+        Some(self.set_allocated(block, order))
+    }
+
+    /// Whether another list than that of its type comes first for a request.
+    #[inline]
+    fn is_elsewhere(&self, flags: AllocFlags) -> bool {
+        flags.contains(AllocFlags::HIGHATOMIC) || self.is_cma_first(flags)
+    }
+
     /// Takes a block for a request, whatever the watermarks say, and marks it allocated.
     #[inline]
     pub(crate) fn rmqueue_buddy(
@@ -33,18 +55,59 @@ impl ZoneMut<'_> {
         flags: AllocFlags,
         high_atomic: HighAtomicUse,
     ) -> Option<Taken> {
-        let elsewhere_first = flags.contains(AllocFlags::HIGHATOMIC) || self.is_cma_first(flags);
-        if !elsewhere_first && let Some(block) = self.rmqueue_smallest(order, migratetype) {
-            return Some(self.taken((block, migratetype), order, None));
+        if let Some(index) = self.rmqueue_own(order, migratetype, flags) {
+            return Some(Taken { index, extfrag: None });
         }
-        self.rmqueue_elsewhere(order, migratetype, flags, high_atomic)
+        self.again().rmqueue_elsewhere(order, migratetype, flags, high_atomic)
+    }
+
+    /// Takes a block from the lists of the request's type, if these come first for it, and marks it
+    /// allocated.
+    #[inline(always)]
+    pub(crate) fn rmqueue_own(
+        &mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+    ) -> Option<FrameIdx> {
+        match self.rmqueue_at_hand(order, migratetype, flags) {
+            Some(index) => Some(index),
+            None => self.again().rmqueue_larger(order, migratetype, flags),
+        }
+    }
+
+    /// [`rmqueue_split`](Self::rmqueue_split), not in place.
+    #[inline(never)]
+    fn rmqueue_larger(
+        mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+    ) -> Option<FrameIdx> {
+        self.rmqueue_split(order, migratetype, flags)
+    }
+
+    /// As [`rmqueue_own`](Self::rmqueue_own), from a larger or fresh block, too: in place.
+    #[inline(always)]
+    pub(crate) fn rmqueue_split(
+        &mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+    ) -> Option<FrameIdx> {
+        if self.is_elsewhere(flags) {
+            return None;
+        }
+        let block = self.rmqueue_smallest(order, migratetype)?;
+        self.shared.sub_free(migratetype, order.nr_pages());
+        Some(self.set_allocated(block, order))
     }
 
     /// Takes a block that does not simply come from the list of the request's type.
     #[cold]
     #[inline(never)]
     fn rmqueue_elsewhere(
-        &mut self,
+        mut self,
         order: Order,
         migratetype: MigrateType,
         flags: AllocFlags,

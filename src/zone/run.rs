@@ -76,7 +76,7 @@ impl ZoneMut<'_> {
 
     fn pcp_type(&self, index: FrameIdx) -> MigrateType {
         match self.shared.nr_isolated.get() {
-            0 => self.memmap.frame(index).state().migratetype(),
+            0 => self.links.frame(index).state().migratetype(),
             _ => self.memmap.pageblock(index).migratetype(),
         }
     }
@@ -86,7 +86,18 @@ impl ZoneMut<'_> {
     /// One after the other, the blocks of an aligned larger block merge with each other alone until
     /// the last of them comes, which then merges with what is beside the larger block. So that is
     /// freed as a whole when its last part would be.
+    #[inline(always)]
     pub(crate) fn free_run(&mut self, run: &Run) {
+        if run.direction.is_none() {
+            let block = FreeBlock::new(run.low);
+            return self.free_one_page(block, run.order, run.migratetype, FreeTo::Head);
+        }
+        self.again().free_blocks(run);
+    }
+
+    /// Frees the blocks of a run of several.
+    #[inline(never)]
+    fn free_blocks(mut self, run: &Run) {
         let first = run.low.align_down(PAGEBLOCK_ORDER);
         let mut start = run.low.offset_in(first);
         let mut end = start + run.frames;
@@ -116,9 +127,9 @@ impl ZoneMut<'_> {
 
     /// Makes the blocks of an order that are an aligned larger block into one, in flight.
     fn join(&self, index: FrameIdx, part: Order, whole: Order) {
-        let inner = FrameState::tail(self.shared.id);
+        let inner = FrameState::tail(self.bits);
         for block in 1..1 << (whole.get() - part.get()) {
-            self.memmap.frame(index.forward_in_block(block << part.get())).set_state(inner);
+            self.links.frame(index.forward_in_block(block << part.get())).set_state(inner);
         }
     }
 }

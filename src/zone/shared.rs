@@ -1,21 +1,36 @@
 //! What is known of a zone without its lock: its size, watermarks and counts.
 
 use super::compaction::CompactionState;
-use crate::memmap::Memmap;
+use super::free_area::FreeAreas;
+use crate::memmap::{FrameLinks, FrameState, Memmap, ZoneBits};
 use crate::sync::Counter;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::watermark::{ZoneSnapshot, ZoneView};
 use crate::zone_id::ZoneId;
-use crate::{MAX_NR_ZONES, MIGRATE_TYPES, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_ORDER};
+use crate::{
+    MAX_NR_ZONES, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER,
+};
 use crate::{Pfn, PfnRange};
 use crate::{WatermarkLevel, ZoneType};
 use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 
 /// The part of a zone that anybody may read. What changes is changed under the zone's lock, with
 /// plain stores; a reader without the lock may see values that no longer, or not yet, fit together.
+///
+/// What is changed with nearly every block stands first, in one cache line.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct ZoneShared {
+    pub(crate) nr_free: Counter,
+    pub(crate) nr_free_cma: Counter,
+    /// Per migratetype, a bit for each order whose list is not empty.
+    nonempty: [AtomicU16; FrameState::TYPES],
+    /// With more free frames than this there is enough for every request that has per-CPU lists.
+    ample_above: Counter,
+    /// The name, as state words have it.
+    bits: ZoneBits,
     pub(crate) id: ZoneId,
+    pub(crate) events: ZoneEvents,
     /// From the first frame to one past the last, holes included.
     pub(crate) span: PfnRange,
     /// Frames that exist.
@@ -24,13 +39,9 @@ pub(crate) struct ZoneShared {
     pub(crate) managed: Counter,
     /// Managed frames that belong to CMA areas.
     pub(crate) cma: Counter,
-    pub(crate) nr_free: Counter,
-    pub(crate) nr_free_cma: Counter,
     pub(crate) nr_reserved_highatomic: Counter,
     /// Isolated pageblocks.
     pub(crate) nr_isolated: Counter,
-    /// Per migratetype, a bit for each order whose list is not empty.
-    nonempty: [AtomicU16; MIGRATE_TYPES],
     watermarks: [Counter; 3],
     boost: Counter,
     lowmem_reserve: [Counter; MAX_NR_ZONES],
@@ -38,31 +49,58 @@ pub(crate) struct ZoneShared {
     boost_factor: AtomicUsize,
     /// The boost rose since kswapd was last told.
     boosted: AtomicBool,
-    /// With more free frames than this there is enough for every request that has per-CPU lists.
-    ample_above: Counter,
-    ample: Line<AtomicBool>,
     ungrouped: AtomicBool,
     reclaim_active: AtomicBool,
+    pub(crate) ample: Ample,
     pub(crate) compaction: CompactionState,
-    pub(crate) events: ZoneEvents,
 }
 
-/// A value with a pair of cache lines to itself: who reads it seldom waits for those who write to its
-/// neighbours.
+#[cfg(target_pointer_width = "64")]
+static_assertions::const_assert!(
+    core::mem::offset_of!(ZoneShared, events) + core::mem::offset_of!(ZoneEvents, numa_miss) == 64
+);
+
+/// Whether nothing has to be weighed for a request that has per-CPU lists: the zone keeps its low
+/// watermark, boost and all reserves whatever the request's flags are, it has a free block of
+/// any such order, and kswapd need not be told of a boost. No says nothing.
+///
+/// Kept up to date by those who hold the zone's lock: a request then looks at one word, which has a pair
+/// of cache lines to itself, as it is seldom written.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Line<T>(T);
+pub(crate) struct Ample(AtomicBool);
+
+impl Ample {
+    /// It is not known to be.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Written only when it changes: other CPUs have the line too.
+    #[inline]
+    fn set(&self, ample: bool) {
+        if ample != self.get() {
+            self.0.store(ample, Ordering::Relaxed);
+        }
+    }
+}
 
 /// What happened in a zone, counted under its lock.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct ZoneEvents {
     pub(crate) numa_hit: Counter,
+    pub(crate) numa_local: Counter,
     pub(crate) numa_miss: Counter,
     /// Requests that preferred this zone and were served by another node.
     pub(crate) numa_foreign: AtomicUsize,
     /// Requests that preferred another node and were served by per-CPU lists of this zone.
     pub(crate) pcp_miss: AtomicUsize,
-    pub(crate) numa_local: Counter,
     pub(crate) numa_other: Counter,
     /// Requests served from memory of another migratetype.
     pub(crate) fallbacks: Counter,
@@ -85,6 +123,7 @@ impl ZoneShared {
     pub(crate) fn new(id: ZoneId, span: PfnRange) -> Self {
         Self {
             id,
+            bits: id.into(),
             span,
             present: Counter::default(),
             managed: Counter::default(),
@@ -93,14 +132,14 @@ impl ZoneShared {
             nr_free_cma: Counter::default(),
             nr_reserved_highatomic: Counter::default(),
             nr_isolated: Counter::default(),
-            nonempty: [const { AtomicU16::new(0) }; MIGRATE_TYPES],
+            nonempty: [const { AtomicU16::new(0) }; FrameState::TYPES],
             watermarks: [const { Counter::new(0) }; 3],
             boost: Counter::default(),
             lowmem_reserve: [const { Counter::new(0) }; MAX_NR_ZONES],
             boost_factor: AtomicUsize::new(0),
             boosted: AtomicBool::new(false),
             ample_above: Counter::new(usize::MAX),
-            ample: Line(AtomicBool::new(false)),
+            ample: Ample::new(),
             ungrouped: AtomicBool::new(false),
             reclaim_active: AtomicBool::new(false),
             compaction: CompactionState::new(span),
@@ -203,27 +242,38 @@ impl ZoneShared {
         self.limits_changed();
     }
 
-    /// Whether nothing has to be weighed for a request that has per-CPU lists: the zone keeps its low
-    /// watermark, boost and all reserves whatever the request's flags are, it has a free block of
-    /// any such order, and kswapd need not be told of a boost. No says nothing.
-    ///
-    /// Kept up to date by those who hold the lock: a request then looks at one word.
+    /// Whether the zone is ample ([`Ample`]) for a request of any order that asks for the low watermark; of
+    /// the largest order there may be no block.
     #[inline]
-    pub(crate) fn is_ample(&self) -> bool {
-        self.ample.0.load(Ordering::Relaxed)
+    pub(crate) fn is_ample_for(&self, order: Order) -> bool {
+        // The limit has room for a pageblock; the largest block takes one more.
+        let more =
+            || self.nr_free.get().saturating_sub(PAGEBLOCK_NR_PAGES) > self.ample_above.get();
+        self.ample.get() && (order <= PAGEBLOCK_ORDER || more())
     }
 
     /// Looks again whether the zone is ample, before its lock is given back.
     #[inline]
     pub(crate) fn weigh(&self) {
-        let kinds = [MigrateType::Unmovable, MigrateType::Movable, MigrateType::Reclaimable];
-        let orders = kinds.iter().fold(0, |orders, kind| orders | self.nonempty_orders(*kind));
-        let block = orders >> PAGEBLOCK_ORDER.get() != 0;
-        let ample = block && self.nr_free.get() > self.ample_above.get();
-        // Written only when it changes: other CPUs have the line too.
-        if ample != self.is_ample() {
-            self.ample.0.store(ample, Ordering::Relaxed);
+        let enough = self.nr_free.get() > self.ample_above.get();
+        match self.ample.get() {
+            // That the last large block went, `list_emptied` has noted.
+            true if enough => {}
+            false if !enough => {}
+            _ => self.weigh_again(enough),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn weigh_again(&self, enough: bool) {
+        self.ample.set(enough && self.has_large_block());
+    }
+
+    /// Whether a request of any type can have a block of the size of a pageblock.
+    fn has_large_block(&self) -> bool {
+        let kinds = [MigrateType::Unmovable, MigrateType::Movable, MigrateType::Reclaimable];
+        kinds.iter().any(|kind| self.nonempty_orders(*kind) >> PAGEBLOCK_ORDER.get() != 0)
     }
 
     /// Watermarks, boost or reserves are others now: so is what [`weigh`](Self::weigh) weighs.
@@ -280,27 +330,28 @@ impl ZoneShared {
         }
     }
 
-    /// Notes that the list of this order and type got its first block.
+    /// Notes that the lists of this type and these orders, as bits, got their first block each.
     #[inline]
-    pub(super) fn list_filled(&self, order: Order, migratetype: MigrateType) {
-        let orders = self.nonempty_orders(migratetype) | 1 << order.get();
+    pub(super) fn lists_filled(&self, orders: u16, migratetype: MigrateType) {
+        let orders = self.nonempty_orders(migratetype) | orders;
         self.nonempty[migratetype.index()].store(orders, Ordering::Relaxed);
     }
 
-    /// Notes that the list of this order and type lost its last block.
+    /// Notes that the list of this order, and of the type with this number, lost its last block.
     #[inline]
-    pub(crate) fn list_emptied(&self, order: Order, migratetype: MigrateType) {
-        let orders = self.nonempty_orders(migratetype) & !(1 << order.get());
-        self.nonempty[migratetype.index()].store(orders, Ordering::Relaxed);
+    pub(crate) fn list_emptied(&self, order: Order, kind: usize) {
+        let orders = self.nonempty[kind].load(Ordering::Relaxed) & !(1 << order.get());
+        self.nonempty[kind].store(orders, Ordering::Relaxed);
+        if order >= PAGEBLOCK_ORDER && self.ample.get() && !self.has_large_block() {
+            self.ample.set(false);
+        }
     }
 
     /// The smallest order, from `order` up, that has a block of this type.
     #[inline]
     pub(super) fn smallest_order(&self, order: Order, migratetype: MigrateType) -> Option<Order> {
+        // Of no bits it is 16, and the sum no order.
         let above = self.nonempty_orders(migratetype) >> order.get();
-        if above == 0 {
-            return None;
-        }
         Order::new(order.get() + above.trailing_zeros())
     }
 }
@@ -349,8 +400,37 @@ impl ZoneView for ZoneShared {
 #[derive(Debug)]
 pub(crate) struct ZoneMut<'z> {
     pub(crate) shared: &'z ZoneShared,
-    pub(crate) areas: &'z mut super::free_area::FreeAreas,
+    pub(crate) areas: &'z mut FreeAreas,
     pub(crate) memmap: &'z Memmap,
+    /// Copies, which stay in registers.
+    pub(crate) links: FrameLinks,
+    pub(super) bits: ZoneBits,
+}
+
+impl<'z> ZoneMut<'z> {
+    #[inline(always)]
+    pub(crate) fn new(
+        shared: &'z ZoneShared,
+        areas: &'z mut FreeAreas,
+        memmap: &'z Memmap,
+    ) -> Self {
+        Self { shared, areas, memmap, links: memmap.links(), bits: shared.bits }
+    }
+
+    /// As [`count_hit`](ZoneShared::count_hit), for a request that preferred this zone's node.
+    #[inline]
+    pub(crate) fn count_preferred(&self, here: NodeId) {
+        let events = &self.shared.events;
+        events.numa_hit.add(1);
+        if self.shared.id.node() == here { &events.numa_local } else { &events.numa_other }.add(1);
+    }
+
+    /// The same zone once more, for a call that is not inlined: only there must the value be in
+    /// memory then.
+    #[inline(always)]
+    pub(super) fn again(&mut self) -> ZoneMut<'_> {
+        ZoneMut { areas: self.areas, ..*self }
+    }
 }
 
 /// Whether memory of a zone is being reclaimed now: CPUs keep less then.

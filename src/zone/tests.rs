@@ -6,9 +6,11 @@ extern crate std;
 use super::HighAtomicUse;
 use crate::MigrateType::{Isolate, Movable, Reclaimable};
 use crate::memmap::{FrameIdx, FrameKind};
+use crate::zone::watermark::setup::Watermarks;
+use crate::zone::watermark::zone_watermark_ok;
 use crate::{
     AllocFlags, Extfrag, MigrateType, Movability, Order, Pages, Pfn, PfnRange, RawZone,
-    RawZoneConfig,
+    RawZoneConfig, ZoneType,
 };
 use std::vec;
 use std::vec::Vec;
@@ -190,4 +192,32 @@ fn a_pageblock_mostly_movable_keeps_its_type() {
             assert_eq!(zone.pageblock_migratetype(Pfn::new(0x1000)), Some(becomes));
         });
     }
+}
+
+/// A zone that is said to be ample for a request keeps the low watermark, boost and all reserves when
+/// it serves it, whatever the order, at the very border too.
+#[test]
+fn an_ample_zone_keeps_its_marks() {
+    with_zone(1 << 14, &[], |zone| {
+        let zone = zone.zone();
+        let shared = zone.shared;
+        let free = shared.nr_free.get();
+        shared.set_watermarks(Watermarks { min: 100, low: 700, high: 900, promo: 1000 });
+        shared.set_lowmem_reserve(ZoneType::Normal, 300);
+        shared.set_boost(512);
+        for order in Order::ALL {
+            let mut least = None;
+            for frames in 1..4096 {
+                shared.nr_free.set(frames);
+                shared.weigh();
+                let (mark, flags) = (700 + 512, AllocFlags::WMARK_LOW);
+                let ok = zone_watermark_ok(shared, order, mark, ZoneType::Normal, flags);
+                assert!(ok || !shared.is_ample_for(order), "order {order}, {frames} free");
+                least = least.or(shared.is_ample_for(order).then_some(frames));
+            }
+            assert!(least.is_some(), "order {order}: never ample");
+        }
+        shared.nr_free.set(free);
+        shared.weigh();
+    });
 }

@@ -1,12 +1,13 @@
-//! The quick way of a free is the long way.
+//! The quick way of a free is the long way; the short way of a request to its zone is the walk.
 
 extern crate std;
 
+use super::Refused;
 use crate::boot::Reservation;
 use crate::node::pcp::limits::PcpLimits;
 use crate::sim::{Contents, Sim, SimConfig, Tables};
 use crate::zone::ReclaimActive;
-use crate::{Gfp, MigrateType, NodeId, Order, Pages, Pfn, PhysAddr, ZoneType};
+use crate::{AllocError, Gfp, MigrateType, NodeId, Order, Pages, Pfn, PhysAddr, ZoneType};
 use proptest::prelude::*;
 use std::string::String;
 use std::vec;
@@ -50,20 +51,35 @@ fn machine() -> Sim {
     Sim::boot(config).unwrap()
 }
 
-/// Does a step, with this way of freeing; gives what was told.
-fn apply(sim: &Sim, held: &mut Vec<Pages>, step: Step, free: impl Fn(Pages)) -> String {
+/// A request whose order has no per-CPU lists, by a walk over the zonelist; others as ever.
+fn walk(sim: &Sim, gfp: Gfp, order: Order) -> Result<Pages, AllocError> {
+    let machine = sim.machine().unwrap();
+    match machine.pcps.takes(order) {
+        true => sim.alloc_pages(gfp, order),
+        false => sim.alloc_near(machine, sim.admit(gfp, order)?, order),
+    }
+}
+
+/// Does a step, with these ways of taking and freeing; gives what was told.
+fn apply(
+    sim: &Sim,
+    held: &mut Vec<Pages>,
+    step: Step,
+    take: impl Fn(&Sim, Gfp, Order) -> Result<Pages, AllocError>,
+    free: impl Fn(&Sim, Pages) -> Result<(), Refused>,
+) -> String {
     let zone = (NodeId::ZERO, ZoneType::Dma32);
     let pageblock = |number: u64| Pfn::new(512 * number);
     match step {
         Step::Alloc(gfp, order) => {
-            let taken = sim.alloc_pages(gfp, order);
+            let taken = take(sim, gfp, order);
             let told = std::format!("{taken:?}");
             held.extend(taken);
             told
         }
         Step::Free(_) if held.is_empty() => String::new(),
         Step::Free(pick) => {
-            free(held.swap_remove(pick % held.len()));
+            free(sim, held.swap_remove(pick % held.len())).unwrap();
             String::new()
         }
         Step::Limits(batch, high) => {
@@ -109,10 +125,27 @@ proptest! {
         let (quick, long) = (machine(), machine());
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for step in history {
-            let told = apply(&quick, &mut ours, step, |pages| quick.free_pages(pages).unwrap());
-            let expected = apply(&long, &mut theirs, step, |pages| long.put_pages(pages).unwrap());
+            let take = |sim: &Sim, gfp, order| sim.alloc_pages(gfp, order);
+            let told = apply(&quick, &mut ours, step, take, |sim, pages| sim.free_pages(pages));
+            let expected = apply(&long, &mut theirs, step, take, |sim, pages| sim.put_pages(pages));
             prop_assert_eq!(told, expected);
             prop_assert_eq!(seen(&quick), seen(&long));
+        }
+    }
+
+    /// All that can be seen is the same after each step, whether requests of the orders without
+    /// per-CPU lists take the short way to their zone where that is open, or never.
+    #[test]
+    fn a_routed_request_is_a_walk(history in prop::collection::vec(step(), 1..300)) {
+        let (short, long) = (machine(), machine());
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for step in history {
+            let take = |sim: &Sim, gfp, order| sim.alloc_pages(gfp, order);
+            let free = |sim: &Sim, pages| sim.free_pages(pages);
+            let told = apply(&short, &mut ours, step, take, free);
+            let expected = apply(&long, &mut theirs, step, walk, free);
+            prop_assert_eq!(told, expected);
+            prop_assert_eq!(seen(&short), seen(&long));
         }
     }
 }

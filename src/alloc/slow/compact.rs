@@ -4,6 +4,7 @@ use super::{Slow, Step};
 use crate::alloc::PageAllocator;
 use crate::alloc::flags::gfp_pfmemalloc_flags;
 use crate::alloc::request::{Attempt, Dirty};
+use crate::memmap::FrameState;
 use crate::platform::Platform;
 use crate::reclaim::{Compacted, Context, Reclaim};
 use crate::trace::{AllocStep, Trace};
@@ -93,9 +94,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// A block came free in this zone after compaction.
     #[doc(alias = "compaction_defer_reset")]
     fn compaction_worked(&self, slow: &Slow<'_, '_>, pages: &Pages) {
-        let memmap = &slow.request.machine.memmap;
-        let Some(index) = memmap.index_of_token(pages) else { return };
-        let id = memmap.frame(index).state().zone();
+        let Ok((machine, index)) = self.check_token(pages) else { return };
+        let id = machine.memmap.frame(index).state().zone();
         let (node, zone, order) = (id.node(), id.zone_type(), slow.request.order);
         self.compaction_defer_reset(slow.request.machine, id, order);
         self.trace.alloc_step(AllocStep::CompactionWorked { node, zone, order });
@@ -114,7 +114,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             && frame.count.references() == 1
             && slow.zones().any(|zone| zone == id);
         let (Some(zone), true) = (machine.zone(id), fits) else { return self.release(Some(pages)) };
-        frame.hand_out(request.order, id);
+        frame.hand_out(FrameState::allocated(request.order, id));
         let preferred = slow.preferred.unwrap_or(id);
         let attempt = Attempt { gfp, flags, nodemask, preferred, dirty: Dirty::Ignore };
         Some(self.prepare_new(request, &attempt, zone, index))

@@ -1,6 +1,7 @@
 //! Between a CPU's lists and the zone: many blocks at once, under the zone's lock.
 
 use super::{NR_PCP_LISTS, Pcp, PcpIndex, PcpLists};
+use crate::memmap::ListEnd;
 use crate::zone::{ExtfragLog, ZoneMut};
 use crate::{AllocFlags, MigrateType, Order};
 
@@ -16,12 +17,12 @@ impl Pcp {
         log: &mut ExtfragLog,
     ) {
         let order = index.order();
-        let (list, memmap) = (lists.list_mut(index), zone.memmap);
+        let (list, links) = (lists.list_mut(index), zone.links);
         let most = self.nr_to_take(order);
         let blocks = zone.rmqueue_bulk(order, most, migratetype, (flags, log), |block| {
-            list.push_back(memmap, block);
+            list.push(links, block, ListEnd::Tail);
         });
-        self.add_count(blocks << order.get());
+        self.add_supplied(blocks << order.get());
     }
 
     /// Blocks of a batch: fewer of larger ones, at least two. Zones so small that their batch is a
@@ -73,21 +74,22 @@ impl Pcp {
         let mut left = frames.min(self.count());
         let (mut index, mut empty) = (first, 0);
         while left > 0 && empty < NR_PCP_LISTS {
-            let Some(block) = lists.list_mut(index).pop_back(zone.memmap) else {
+            let Some(block) = lists.list_mut(index).pop_tail(zone.links) else {
                 (index, empty) = (index.next(), empty + 1);
                 continue;
             };
             empty = 0;
             let mut run = zone.begin_run(block, index.order());
             while run.frames() < left
-                && let Some(next) = lists.list(index).tail().filter(|i| zone.may_extend(&run, *i))
-                && let Some(block) = lists.list_mut(index).pop_back(zone.memmap)
+                && let Some(next) =
+                    lists.list(index).end(ListEnd::Tail).filter(|i| zone.may_extend(&run, *i))
+                && let Some(block) = lists.list_mut(index).pop_tail(zone.links)
             {
                 debug_assert_eq!(block.index(), next);
                 zone.extend_run(&mut run, block);
             }
             left = left.saturating_sub(run.frames());
-            self.sub_count(run.frames());
+            self.add_returned(run.frames());
             zone.free_run(&run);
         }
     }

@@ -55,12 +55,12 @@ impl PcpOrders {
 ///
 /// The number is below [`NR_PCP_LISTS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PcpIndex(u8);
+pub(crate) struct PcpIndex(u32);
 
 impl PcpIndex {
     /// The first list of the order of a pageblock.
     #[expect(clippy::cast_possible_truncation, reason = "it is 12")]
-    const LARGE: u8 = NR_LOWORDER_PCP_LISTS as u8;
+    const LARGE: u32 = NR_LOWORDER_PCP_LISTS as u32;
 
     /// Where a drain begins.
     pub(crate) const FIRST: Self = Self(0);
@@ -73,9 +73,8 @@ impl PcpIndex {
     #[doc(alias = "order_to_pindex")]
     #[inline]
     pub(crate) fn new(order: Order, migratetype: MigrateType) -> Self {
-        let kind = migratetype as u8;
-        let ordinary = usize::from(kind) < MIGRATE_PCPTYPES;
-        let kind = if ordinary { kind } else { MigrateType::Movable as u8 };
+        let ordinary = migratetype.index() < MIGRATE_PCPTYPES;
+        let kind = if ordinary { migratetype as u32 } else { MigrateType::Movable as u32 };
         match order <= PAGE_ALLOC_COSTLY_ORDER {
             true => Self::of_small(order.get(), kind),
             false => Self::of_large(kind),
@@ -85,15 +84,15 @@ impl PcpIndex {
     /// The list for blocks of an order up to the costly one, of the migratetype with that number, one
     /// of the first three.
     #[inline]
-    pub(crate) fn of_small(order: u32, kind: u8) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "below 12")]
-        Self((order * MIGRATE_PCPTYPES as u32) as u8 + kind)
+    pub(crate) fn of_small(order: u32, kind: u32) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "it is 3")]
+        Self(order * MIGRATE_PCPTYPES as u32 + kind)
     }
 
     /// The list for blocks of the size of a pageblock.
     #[inline]
-    pub(crate) fn of_large(kind: u8) -> Self {
-        Self(Self::LARGE + u8::from(kind == MigrateType::Movable as u8))
+    pub(crate) fn of_large(kind: u32) -> Self {
+        Self(Self::LARGE + u32::from(kind == MigrateType::Movable as u32))
     }
 
     /// All lists, in the order in which they are drained.
@@ -112,7 +111,7 @@ impl PcpIndex {
     /// Its place in a table.
     #[inline]
     pub(crate) fn get(self) -> usize {
-        usize::from(self.0) % Self::PLACES
+        self.0 as usize % Self::PLACES
     }
 
     /// The order of its blocks.

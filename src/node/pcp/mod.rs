@@ -19,9 +19,10 @@ pub(crate) use index::{NR_PCP_LISTS, PcpIndex};
 pub use index::{PcpList, PcpOrders};
 pub(crate) use table::Pcps;
 
-use crate::memmap::{FrameQueue, FreeBlock, Memmap};
+use crate::memmap::{Fixed, FrameLinks, FrameList, FrameState, FreeBlock, ListEnd};
 use crate::sync::{Counter, PerCpu};
-use crate::zone::ReclaimActive;
+use crate::zone::{Ample, ReclaimActive};
+use crate::zone_id::ZoneId;
 use crate::{CpuId, Order};
 use core::sync::atomic::{AtomicU32, Ordering};
 use limits::PcpLimits;
@@ -40,66 +41,80 @@ const PCP_EXPIRE_ROUNDS: u32 = 3;
 #[repr(C, align(128))]
 pub(crate) struct Pcp {
     count: AtomicU32,
-    high: AtomicU32,
     /// `high`, or less while memory of the zone is reclaimed.
     bound: AtomicU32,
-    batch: AtomicU32,
     /// How often in a row a batch was given back with nothing allocated in between.
     free_factor: AtomicU32,
+    /// The state of a frame of the zone when it is handed out.
+    handed_out: FrameState,
+    ample: Fixed<Ample>,
+    pub(crate) lists: PerCpu<PcpLists>,
+    /// Blocks handed out, by list.
+    allocated: [Counter; PcpIndex::PLACES],
+    /// Frames that came from the zone.
+    supplied: Counter,
+    /// Frames that went back to the zone.
+    returned: Counter,
+    high: AtomicU32,
+    batch: AtomicU32,
     /// Rounds of ageing until a batch is given back.
     expire: AtomicU32,
-    /// Blocks taken and given at the last round of ageing.
+    /// Frames taken and given at the last round of ageing.
     used_before: Counter,
-    /// By list.
-    events: [PcpEvents; PcpIndex::PLACES],
-    pub(crate) lists: PerCpu<PcpLists>,
 }
 
 static_assertions::const_assert!(size_of::<Pcp>().is_multiple_of(128));
 static_assertions::const_assert!(align_of::<Pcp>() == 128);
 
-/// What happened on a list, changed under its lock: plain words of one CPU, summed by who reads them.
-#[derive(Debug, Default)]
-pub(crate) struct PcpEvents {
-    /// Blocks handed out.
-    allocated: Counter,
-    /// Blocks that came back.
-    freed: Counter,
-}
-
 /// The lists, one for each order and type.
 #[derive(Debug)]
-pub(crate) struct PcpLists([FrameQueue; PcpIndex::PLACES]);
+pub(crate) struct PcpLists([FrameList; PcpIndex::PLACES]);
 
 impl PcpLists {
-    const EMPTY: Self = Self([FrameQueue::EMPTY; PcpIndex::PLACES]);
+    const EMPTY: Self = Self([FrameList::EMPTY; PcpIndex::PLACES]);
 
     /// One of them.
     #[inline]
-    pub(crate) fn list(&self, index: PcpIndex) -> &FrameQueue {
+    pub(crate) fn list(&self, index: PcpIndex) -> &FrameList {
         &self.0[index.get()]
     }
 
     #[inline]
-    fn list_mut(&mut self, index: PcpIndex) -> &mut FrameQueue {
+    fn list_mut(&mut self, index: PcpIndex) -> &mut FrameList {
         &mut self.0[index.get()]
     }
 }
 
 impl Pcp {
-    /// Empty lists of some zone for a CPU.
-    pub(crate) fn new(owner: CpuId) -> Self {
+    /// Empty lists of a zone for a CPU.
+    pub(crate) fn new(owner: CpuId, zone: ZoneId, ample: Fixed<Ample>) -> Self {
         Self {
             count: AtomicU32::new(0),
-            high: AtomicU32::new(0),
             bound: AtomicU32::new(0),
-            batch: AtomicU32::new(1),
             free_factor: AtomicU32::new(0),
+            handed_out: FrameState::allocated(Order::ZERO, zone),
+            ample,
+            lists: PerCpu::new(owner, PcpLists::EMPTY),
+            allocated: [const { Counter::new(0) }; PcpIndex::PLACES],
+            supplied: Counter::default(),
+            returned: Counter::default(),
+            high: AtomicU32::new(0),
+            batch: AtomicU32::new(1),
             expire: AtomicU32::new(PCP_EXPIRE_ROUNDS),
             used_before: Counter::default(),
-            events: core::array::from_fn(|_| PcpEvents::default()),
-            lists: PerCpu::new(owner, PcpLists::EMPTY),
         }
+    }
+
+    /// Whether the zone is ample.
+    #[inline]
+    pub(crate) fn is_ample(&self) -> bool {
+        self.ample.get()
+    }
+
+    /// The state of a frame of the zone that heads a block of that order, when it is handed out.
+    #[inline]
+    pub(crate) fn handed_out(&self, order: Order) -> FrameState {
+        self.handed_out.with_order(order)
     }
 
     /// Frames on the lists.
@@ -163,7 +178,19 @@ impl Pcp {
 
     #[inline]
     fn sub_count(&self, frames: u32) {
-        self.count.store(self.count().wrapping_sub(frames), Ordering::Relaxed);
+        self.add_count(frames.wrapping_neg());
+    }
+
+    /// So many frames came from the zone.
+    fn add_supplied(&self, frames: u32) {
+        self.add_count(frames);
+        self.supplied.add(u64::from(frames));
+    }
+
+    /// So many frames went back to the zone.
+    fn add_returned(&self, frames: u32) {
+        self.sub_count(frames);
+        self.returned.add(u64::from(frames));
     }
 
     /// Takes the first block of a list, whose blocks have that order.
@@ -172,32 +199,35 @@ impl Pcp {
         &self,
         lists: &mut PcpLists,
         (index, order): (PcpIndex, Order),
-        memmap: &Memmap,
+        links: FrameLinks,
     ) -> Option<FreeBlock> {
-        let block = lists.list_mut(index).pop_front(memmap)?;
+        let (block, _) = lists.list_mut(index).pop(links)?;
         self.sub_count(1 << order.get());
         Some(block)
     }
 
-    /// Puts a block at the head of a list, whose blocks have so many frames. Gives the number of
-    /// frames that there are now.
+    /// Puts a block at the head of a list. Then there are so many frames ([`with`](Self::with)).
     #[inline(always)]
     pub(crate) fn push(
         &self,
         lists: &mut PcpLists,
-        (index, frames): (PcpIndex, u32),
-        (memmap, block): (&Memmap, FreeBlock),
-    ) -> u32 {
-        lists.list_mut(index).push_front(memmap, block);
-        let count = self.count().wrapping_add(frames);
+        (index, count): (PcpIndex, u32),
+        (links, block): (FrameLinks, FreeBlock),
+    ) {
+        lists.list_mut(index).push(links, block, ListEnd::Head);
         self.count.store(count, Ordering::Relaxed);
-        count
+    }
+
+    /// How many frames there are with so many more.
+    #[inline]
+    pub(crate) fn with(&self, frames: u32) -> u32 {
+        self.count().wrapping_add(frames)
     }
 
     /// A round of ageing: true if nothing was taken or given here for three rounds, while there are
     /// frames.
     pub(crate) fn expires(&self) -> bool {
-        let used = self.nr_allocated().wrapping_add(self.nr_freed());
+        let used = self.frames_allocated().wrapping_add(self.frames_freed());
         if used != self.used_before.get() || self.count() == 0 {
             self.used_before.set(used);
             self.expire.store(PCP_EXPIRE_ROUNDS, Ordering::Relaxed);
@@ -210,24 +240,26 @@ impl Pcp {
 
     /// All blocks handed out.
     pub(crate) fn nr_allocated(&self) -> u64 {
-        self.events.iter().fold(0, |sum: u64, list| sum.wrapping_add(list.allocated.get()))
+        self.allocated.iter().fold(0, |sum: u64, list| sum.wrapping_add(list.get()))
     }
 
-    /// All blocks that came back.
-    pub(crate) fn nr_freed(&self) -> u64 {
-        self.events.iter().fold(0, |sum: u64, list| sum.wrapping_add(list.freed.get()))
+    /// The frames of all blocks handed out.
+    pub(crate) fn frames_allocated(&self) -> u64 {
+        let frames =
+            |index: PcpIndex| self.allocated[index.get()].get() * u64::from(index.frames());
+        PcpIndex::all().map(frames).fold(0, u64::wrapping_add)
+    }
+
+    /// The frames of all blocks that came back: those that must have, as there are so many.
+    pub(crate) fn frames_freed(&self) -> u64 {
+        let gone = self.frames_allocated().wrapping_add(self.returned.get());
+        u64::from(self.count()).wrapping_add(gone).wrapping_sub(self.supplied.get())
     }
 
     /// Counts a block that was handed out.
     #[inline]
     pub(crate) fn count_allocated(&self, index: PcpIndex) {
-        self.events[index.get()].allocated.add(1);
-    }
-
-    /// Counts a block that came back.
-    #[inline]
-    pub(crate) fn count_freed(&self, index: PcpIndex) {
-        self.events[index.get()].freed.add(1);
+        self.allocated[index.get()].add(1);
     }
 
     /// Something is being allocated.
@@ -244,12 +276,6 @@ impl Pcp {
     #[inline]
     pub(crate) fn has_too_many(&self, count: u32, order: u32) -> bool {
         count >= self.bound() || self.frees_all(order)
-    }
-
-    /// As [`has_too_many`](Self::has_too_many), for a block of that order before it is put.
-    #[inline]
-    pub(crate) fn would_be_too_many(&self, frames: u32, order: u32) -> bool {
-        self.has_too_many(self.count().wrapping_add(frames), order)
     }
 
     /// Whether blocks of several frames are only being freed: they are not kept then.

@@ -2,10 +2,10 @@
 
 use super::limits::{PcpLimits, zone_batchsize, zone_highsize};
 use super::{Pcp, PcpOrders};
-use crate::memmap::{Arena, ArenaFull, Table};
-use crate::zone::ZoneShared;
+use crate::memmap::{Arena, ArenaFull, Fixed, Table};
+use crate::zone::{Ample, ZoneShared};
 use crate::zone_id::ZoneId;
-use crate::{CpuId, Order};
+use crate::{CpuId, Order, Pages};
 
 /// The per-CPU lists: a row for each CPU, with a place for each zone by [`ZoneId::index`].
 #[derive(Debug)]
@@ -23,18 +23,19 @@ impl Pcps {
         Arena::bytes_for::<Pcp>(rows(cpus, orders).checked_mul(nodes * ZoneId::PER_NODE)?)
     }
 
-    /// Empty lists for so many CPUs and nodes.
+    /// Empty lists for so many CPUs, of zones whose number and mark `zone` gives by their place in the
+    /// machine's table, which has so many.
     #[inline(never)]
     pub(crate) fn build(
         arena: &mut Arena,
         cpus: usize,
-        nodes: usize,
+        (row, zone): (usize, impl Fn(usize) -> (ZoneId, Fixed<Ample>)),
         orders: PcpOrders,
     ) -> Result<Self, ArenaFull> {
-        let row = nodes * ZoneId::PER_NODE;
         let table = arena.table(rows(cpus, orders) * row, |i| {
             let owner = u32::try_from(i / row.max(1)).unwrap_or(u32::MAX);
-            Pcp::new(CpuId::new(owner))
+            let (zone, ample) = zone(i % row.max(1));
+            Pcp::new(CpuId::new(owner), zone, ample)
         })?;
         Ok(Self { table, row, orders: orders.mask() })
     }
@@ -43,6 +44,12 @@ impl Pcps {
     #[inline]
     pub(crate) fn takes(&self, order: Order) -> bool {
         self.orders >> order.get() & 1 != 0
+    }
+
+    /// Whether blocks such as this one are kept on per-CPU lists.
+    #[inline]
+    pub(crate) fn takes_back(&self, pages: &Pages) -> bool {
+        self.orders >> pages.name().order_bits() & 1 != 0
     }
 
     /// A CPU's lists of a zone; `None` for a CPU that was not announced, or if there are no lists.

@@ -1,0 +1,114 @@
+//! The short way to a zone: a request that asks for nothing special, of an order that has no per-CPU
+//! lists, and the running CPU's preferred zone, with ample memory, has a block on the list of the
+//! request's type. What this does is what a walk over the zonelist would do first. Where that can't
+//! be seen at a glance nothing happens here, and the walk is taken.
+
+use super::PageAllocator;
+use super::flags::cma_flag;
+use crate::memmap::FrameIdx;
+use crate::node::{Cpu, Machine};
+use crate::platform::Platform;
+use crate::reclaim::{Context, Reclaim};
+use crate::sync::IrqGuard;
+use crate::trace::Trace;
+use crate::zone::{Zone, ZoneMut};
+use crate::{AllocError, Gfp, MigrateType, Order, Pages};
+
+/// Where a request goes: to its preferred zone.
+#[derive(Clone, Copy)]
+struct Way<'m> {
+    zone: &'m Zone,
+    cpu: &'m Cpu,
+    migratetype: MigrateType,
+}
+
+impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
+    /// Serves a request that was let in, for the running CPU's node.
+    #[inline(never)]
+    pub(super) fn alloc_here(
+        &self,
+        admitted: (Gfp, Context),
+        order: Order,
+    ) -> Result<Pages, AllocError> {
+        let machine = self.machine_to_alloc()?;
+        let Some(way) = self.way(machine, admitted, order) else {
+            return self.alloc_near(machine, admitted, order);
+        };
+        let take = |zone: &mut ZoneMut<'_>| {
+            zone.rmqueue_at_hand(order, way.migratetype, cma_flag(way.migratetype))
+        };
+        match self.take_from(machine, way, take) {
+            Some(index) => Ok(self.hand_out(machine, (index, order), (admitted.0, way))),
+            None => self.alloc_split(machine, admitted, order),
+        }
+    }
+
+    /// As [`alloc_here`](Self::alloc_here), where a larger block is to be split.
+    #[inline(never)]
+    fn alloc_split(
+        &self,
+        machine: &Machine,
+        admitted: (Gfp, Context),
+        order: Order,
+    ) -> Result<Pages, AllocError> {
+        if let Some(way) = self.way(machine, admitted, order) {
+            let take = |zone: &mut ZoneMut<'_>| {
+                zone.rmqueue_own(order, way.migratetype, cma_flag(way.migratetype))
+            };
+            if let Some(index) = self.take_from(machine, way, take) {
+                return Ok(self.hand_out(machine, (index, order), (admitted.0, way)));
+            }
+        }
+        self.alloc_near(machine, admitted, order)
+    }
+
+    /// The way of a request, by the running CPU's route; `None`: look closer.
+    #[inline(always)]
+    fn way<'m>(
+        &self,
+        machine: &'m Machine,
+        (gfp, context): (Gfp, Context),
+        order: Order,
+    ) -> Option<Way<'m>> {
+        let special = gfp.intersects(Gfp::THISNODE | Gfp::WRITE) || context != Context::TASK;
+        if special || machine.pcps.takes(order) || self.reclaim.cpusets_enabled() {
+            return None;
+        }
+        let cpu = machine.cpus.as_slice().get(self.platform.cpu_id().index())?;
+        let route = cpu.routes.of(gfp);
+        let zone = machine.zone(route.zone?).filter(|zone| zone.shared.is_ample_for(order))?;
+        Some(Way { zone, cpu, migratetype: route.migratetype })
+    }
+
+    /// Takes a block from a zone, and counts it as one from the preferred zone.
+    #[inline(always)]
+    fn take_from(
+        &self,
+        machine: &Machine,
+        way: Way<'_>,
+        take: impl FnOnce(&mut ZoneMut<'_>) -> Option<FrameIdx>,
+    ) -> Option<FrameIdx> {
+        let irq = IrqGuard::new(&self.platform);
+        let mut held = way.zone.hold(&machine.memmap, &irq);
+        let mut zone = held.zone();
+        let index = take(&mut zone)?;
+        zone.count_preferred(way.cpu.node);
+        Some(index)
+    }
+
+    #[inline(always)]
+    fn hand_out(
+        &self,
+        machine: &Machine,
+        (index, order): (FrameIdx, Order),
+        (gfp, way): (Gfp, Way<'_>),
+    ) -> Pages {
+        let pages = machine.memmap.token(index, order);
+        self.trace.mm_page_alloc_zone_locked(pages.pfn(), order, way.migratetype);
+        if gfp.contains(Gfp::ZERO) {
+            self.clear(&pages);
+        }
+        self.trace.mm_page_alloc(Some(pages.pfn()), order, gfp, way.migratetype);
+        pages
+    }
+}

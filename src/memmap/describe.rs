@@ -1,0 +1,76 @@
+//! Describing frames: section by section at boot, and a pristine section when its first block is
+//! split.
+
+use super::frame::{FrameKind, FrameState};
+use super::index::FrameIdx;
+use super::raw::Memmap;
+use crate::zone_id::ZoneId;
+use crate::{MigrateType, Order};
+
+impl Memmap {
+    /// What a frame is, also in a pristine section.
+    pub(crate) fn state(&self, index: FrameIdx) -> FrameState {
+        if index.offset() == 0 || !self.section(index).is_pristine() {
+            return self.frame(index).state();
+        }
+        inner_state(self.frame(index.align_down(Order::MAX)).state())
+    }
+
+    /// Writes the descriptors of a pristine section, so that its first block can be split. The
+    /// caller holds the lock of the section's zone.
+    #[inline]
+    pub(crate) fn open_section(&self, index: FrameIdx) {
+        if self.section(index).is_pristine() {
+            self.write_section(index.align_down(Order::MAX));
+        }
+    }
+
+    #[cold]
+    fn write_section(&self, first: FrameIdx) {
+        let inner = inner_state(self.frame(first).state());
+        for index in self.frames_after(first) {
+            self.frame(index).reset(inner);
+        }
+        self.section(first).set_described();
+    }
+
+    /// The section's other frames.
+    fn frames_after(&self, first: FrameIdx) -> impl Iterator<Item = FrameIdx> {
+        core::iter::successors(first.forward(1), |index| index.forward(1))
+    }
+
+    /// Describes a whole section, fresh from boot, by its first frame alone. Its pageblocks are
+    /// MOVABLE.
+    #[inline]
+    pub(crate) fn describe_reserved(&self, first: FrameIdx, zone: ZoneId) {
+        self.frame(first).reset(FrameState::reserved(zone));
+        self.section(first).describe_pristine(zone, MigrateType::Movable);
+    }
+
+    /// As [`describe_reserved`](Self::describe_reserved), for a section that is about to be freed as
+    /// one block: putting it on its list writes the words that matter.
+    #[inline]
+    pub(crate) fn describe_free(&self, first: FrameIdx, zone: ZoneId) {
+        self.section(first).describe_pristine(zone, MigrateType::Movable);
+    }
+
+    /// Describes every frame of a section as absent.
+    pub(crate) fn describe_absent(&self, first: FrameIdx) {
+        self.frame(first).reset(FrameState::ABSENT);
+        for index in self.frames_after(first) {
+            self.frame(index).reset(FrameState::ABSENT);
+        }
+        self.section(first).set_described();
+    }
+}
+
+/// What the other frames of a section are whose first is `first`.
+fn inner_state(first: FrameState) -> FrameState {
+    match first.kind() {
+        FrameKind::Reserved => first,
+        FrameKind::Absent => FrameState::ABSENT,
+        FrameKind::Tail | FrameKind::Free | FrameKind::Allocated | FrameKind::Cached => {
+            FrameState::tail(first.zone())
+        }
+    }
+}
