@@ -135,6 +135,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Compacts the zones that would do for a request, one after the other, until one has a block.
+    #[cold]
+    #[inline(never)]
     pub(super) fn try_to_compact_pages(
         &self,
         machine: &Machine,

@@ -32,6 +32,7 @@ impl From<CompactResult> for ZoneCompacted {
 
 impl<P: Platform, R: Reclaim> Compactor<'_, P, R> {
     /// Compacts the zone. No lock is held while the kernel moves anything.
+    #[inline(never)]
     pub(crate) fn compact_zone(&self, request: CompactRequest) -> ZoneCompacted {
         if !self.reclaim.can_migrate() {
             return CompactResult::Skipped.into();
