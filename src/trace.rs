@@ -1,6 +1,6 @@
 //! Trace points: what happened, for those who want to record it.
 
-use crate::{AllocFlags, Gfp, MigrateType, NodeId, NodeMask, Order, Pfn, ZoneType};
+use crate::{AllocFlags, CpuId, Gfp, MigrateType, NodeId, NodeMask, Order, Pfn, ZoneType};
 
 /// A request of one migratetype was served from memory of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,44 @@ pub struct Extfrag {
     pub fallback_migratetype: MigrateType,
     /// The migratetype of the block's pageblock afterwards.
     pub pageblock_migratetype: MigrateType,
+}
+
+/// Blocks of one list that moved between a CPU's lists and their zone, in one hold of the zone's lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PcpMove {
+    /// The CPU whose list it is, which need not be the running one.
+    pub cpu: CpuId,
+    /// The node of the zone.
+    pub node: NodeId,
+    /// The zone.
+    pub zone: ZoneType,
+    /// The order of the blocks.
+    pub order: Order,
+    /// The type of requests that the list serves; `None`: all but MOVABLE.
+    pub migratetype: Option<MigrateType>,
+    /// The number of blocks.
+    pub blocks: u32,
+}
+
+impl PcpMove {
+    /// The number of frames.
+    ///
+    /// ```
+    /// use page_alloc::{CpuId, NodeId, Order, PcpMove, ZoneType};
+    /// let moved = PcpMove {
+    ///     cpu: CpuId::BOOT,
+    ///     node: NodeId::ZERO,
+    ///     zone: ZoneType::Normal,
+    ///     order: Order::O3,
+    ///     migratetype: None,
+    ///     blocks: 7,
+    /// };
+    /// assert_eq!(moved.frames(), 56);
+    /// ```
+    #[must_use]
+    pub const fn frames(self) -> u64 {
+        (self.blocks as u64) << self.order.get()
+    }
 }
 
 /// One attempt to serve a request from the zones of its zonelist.
@@ -103,6 +141,22 @@ pub trait Trace {
     /// A block was freed.
     fn mm_page_free(&self, pfn: Pfn, order: Order) {
         let _ = (pfn, order);
+    }
+
+    /// A CPU's list was empty and was filled.
+    ///
+    /// Linux tells of each block, as of one that is taken from the free lists for a CPU's list,
+    /// under the zone's lock. Here hooks are called with no lock held, where the blocks may already
+    /// be somebody's: so this tells how many there were.
+    fn mm_page_pcpu_refill(&self, moved: PcpMove) {
+        let _ = moved;
+    }
+
+    /// Blocks went from a CPU's lists back to their zone: there were too many, or the lists were
+    /// drained. Called once for each list in each hold of the zone's lock; Linux tells of each block
+    /// ([why](Self::mm_page_pcpu_refill)).
+    fn mm_page_pcpu_drain(&self, moved: PcpMove) {
+        let _ = moved;
     }
 
     /// A request that the quick way did not serve came a step further.

@@ -5,6 +5,8 @@
 mod failure;
 #[path = "report/machines.rs"]
 mod machines;
+#[path = "report/vmstat.rs"]
+mod vmstat;
 
 use page_alloc::report::{
     BuddyInfoRow, CmaColumn, DeviceColumn, NumaStat, PageTypeInfo, Pageset, Protection, ZoneInfo,

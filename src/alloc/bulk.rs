@@ -141,7 +141,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[doc(alias = "free_unref_page_list")]
     pub fn free_pages_bulk(&self, pages: &mut [Option<Pages>]) -> usize {
         // As Linux does: those that go straight to their zones before any that may drain a list.
-        let first = match self.machine().filter(|machine| has_isolated(machine)) {
+        let first = match self.machine().filter(|machine| meets_isolated(machine, pages)) {
             Some(machine) => self.free_those(pages, |page| is_isolated(machine, page)),
             None => 0,
         };
@@ -161,9 +161,15 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 }
 
-/// Whether some pageblock is isolated.
-fn has_isolated(machine: &Machine) -> bool {
-    machine.zones.as_slice().iter().any(|zone| zone.shared.nr_isolated.get() != 0)
+/// Whether some pageblock is isolated in a zone that one of these blocks is of.
+fn meets_isolated(machine: &Machine, pages: &[Option<Pages>]) -> bool {
+    let memmap = &machine.memmap;
+    let mut last = None;
+    pages.iter().flatten().filter_map(|page| memmap.index_of(page.pfn())).any(|index| {
+        let zone = memmap.state(index).zone();
+        last.replace(zone) != Some(zone)
+            && machine.zone(zone).is_some_and(|zone| zone.shared.nr_isolated.get() != 0)
+    })
 }
 
 /// Whether the pageblock of a block is isolated.

@@ -1,6 +1,7 @@
 //! Draining per-CPU lists: giving frames that CPUs keep at hand back to their zones.
 
 use super::PageAllocator;
+use super::moved::Moved;
 use crate::node::Machine;
 use crate::node::pcp::{Pcp, PcpIndex, PcpLists};
 use crate::platform::Platform;
@@ -33,6 +34,8 @@ impl AddAssign for Drained {
 enum Amount {
     All,
     Batch,
+    /// What is too much when `high` has fallen, as it does with time.
+    Decayed,
 }
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
@@ -51,8 +54,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn drain_local_pages(&self, zone: Option<(NodeId, ZoneType)>) -> Drained {
-        let here = CpuGuard::new(&self.platform);
-        self.drain(zone, Amount::All, |cpu| cpu == here.cpu())
+        let here = self.running_cpu();
+        self.drain(zone, Amount::All, |cpu| cpu == here)
     }
 
     /// Gives back what all CPUs have of a zone, or with `None` of all zones.
@@ -88,28 +91,47 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.drain(Some((node, zone)), Amount::Batch, |other| other == cpu)
     }
 
-    /// Ages the running CPU's lists of other nodes' zones: to be called about once a second on each
-    /// CPU. What was not used for three calls goes back, a batch at a call.
+    /// Ages the running CPU's lists: to be called about once a second on each CPU.
+    ///
+    /// Of a zone of another node, a batch goes back in the third call since a block was last taken or
+    /// freed there, and in each third call after it. So does Linux, where giving a batch back counts
+    /// as a use. (What else counts as a use there is any change of the zone's statistics by this
+    /// CPU; here, of its lists.) Lists of the CPU's own node stay as they are.
+    ///
+    /// Where `high` adapts ([`PcpHigh::Adaptive`]), it falls by an eighth at each call, for zones of
+    /// all nodes, and what is too much then goes back.
+    ///
+    /// [`PcpHigh::Adaptive`]: crate::node::pcp::PcpHigh::Adaptive
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
     /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
-    /// assert_eq!(sim.age_local_pages().frames, 0); // one node: nothing is remote
+    /// assert_eq!(sim.age_local_pages().frames, 0); // one node, and `high` is fixed
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias = "refresh_cpu_vm_stats")]
+    #[doc(alias = "decay_pcp_high")]
     pub fn age_local_pages(&self) -> Drained {
         let mut drained = Drained::default();
         let Some(machine) = self.machine() else { return drained };
-        let here = CpuGuard::new(&self.platform);
+        let here = self.running_cpu();
         for zone in machine.zones.as_slice() {
-            let Some(pcp) = machine.pcps.get(here.cpu(), zone.shared.id) else { continue };
-            let remote = zone.shared.id.node() != machine.cpu_to_node(here.cpu());
+            let Some(pcp) = machine.pcps.get(here, zone.shared.id) else { continue };
+            if pcp.adapts() {
+                drained += self.drain_pcp(machine, zone, pcp, Amount::Decayed);
+            }
+            let remote = zone.shared.id.node() != machine.cpu_to_node(here);
             if remote && pcp.expires() {
                 drained += self.drain_pcp(machine, zone, pcp, Amount::Batch);
             }
         }
         drained
+    }
+
+    /// The CPU on which this runs. If the code moves on meanwhile, its lists are reached from another
+    /// CPU: so trace points can be called between zones with nothing held.
+    fn running_cpu(&self) -> CpuId {
+        CpuGuard::new(&self.platform).cpu()
     }
 
     fn drain(
@@ -136,18 +158,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Drains one CPU's lists of one zone, on that CPU or from another.
     fn drain_pcp(&self, machine: &Machine, zone: &Zone, pcp: &Pcp, amount: Amount) -> Drained {
         let here = CpuGuard::new(&self.platform);
-        let frames = if pcp.lists.owner() == here.cpu() {
-            let lists = pcp.lists.own(&here);
-            lists.map(|mut lists| self.drain_lists(machine, zone, (pcp, &mut lists), amount))
+        let drain = |lists: &mut PcpLists| self.drain_lists(machine, zone, (pcp, lists), amount);
+        let done = if pcp.lists.owner() == here.cpu() {
+            let done = pcp.lists.own(&here).map(|mut lists| drain(&mut lists));
+            drop(here);
+            done
         } else {
             drop(here);
-            let lists = pcp.lists.remote(&self.platform);
-            lists.map(|mut lists| self.drain_lists(machine, zone, (pcp, &mut lists), amount))
+            pcp.lists.remote(&self.platform).map(|mut lists| drain(&mut lists))
         };
-        match frames {
-            Some(frames) => Drained { frames, skipped: 0 },
-            None => Drained { frames: 0, skipped: 1 },
-        }
+        let Some((frames, moved)) = done else { return Drained { frames: 0, skipped: 1 } };
+        self.trace_drained(zone.shared.id, pcp, &moved);
+        Drained { frames, skipped: 0 }
     }
 
     fn drain_lists(
@@ -156,16 +178,20 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         zone: &Zone,
         (pcp, lists): (&Pcp, &mut PcpLists),
         amount: Amount,
-    ) -> u64 {
-        let before = pcp.count();
+    ) -> (u64, Moved) {
+        let (before, mut moved) = (pcp.count(), Moved::default());
         let frames = match amount {
             Amount::All => before,
             Amount::Batch => before.min(pcp.batch()),
+            Amount::Decayed => pcp.decay(&zone.shared),
         };
-        let irq = IrqGuard::new(&self.platform);
-        zone.with(&machine.memmap, &irq, |zone| {
-            pcp.free_bulk(lists, frames, PcpIndex::FIRST, zone);
-        });
-        u64::from(before - pcp.count())
+        if frames > 0 {
+            let irq = IrqGuard::new(&self.platform);
+            zone.with(&machine.memmap, &irq, |zone| {
+                let note = |list, blocks| moved.note(list, blocks);
+                pcp.free_bulk(lists, (frames, PcpIndex::FIRST), zone, note);
+            });
+        }
+        (u64::from(before - pcp.count()), moved)
     }
 }

@@ -218,6 +218,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             let taken = zone.rmqueue_buddy(order, request.migratetype, flags, high_atomic);
             if taken.is_some() {
                 zone.shared.count_hit(attempt.preferred.node(), here);
+                zone.shared.events.allocated.add(order.nr_pages());
             }
             taken
         });

@@ -183,6 +183,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             let irq = IrqGuard::new(&self.platform);
             let mut held = zone.hold(&machine.memmap, &irq);
             if machine.memmap.frame(index).state().is_block_of(pages.name()) {
+                zone.shared.events.freed.add(pages.order().nr_pages());
                 held.zone().free_block(FreeBlock::new(index), pages.order());
                 return Ok(());
             }

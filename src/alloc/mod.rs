@@ -11,6 +11,7 @@ mod guard;
 mod isolate;
 mod kswapd;
 mod mapped;
+mod moved;
 mod pcp;
 mod quick;
 #[expect(unsafe_code, reason = "clears frames, and trusts callers that know frames by number")]

@@ -1,6 +1,7 @@
 //! The running CPU's lists: taking a block from them, and freeing one to them.
 
 use super::PageAllocator;
+use super::moved::Moved;
 use super::request::{Attempt, Request};
 use crate::memmap::{FrameIdx, FrameState, FreeBlock, Memmap};
 use crate::node::Machine;
@@ -75,12 +76,13 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
     ) -> Option<FreeBlock> {
         let mut log = ExtfragLog::default();
-        let block = {
+        let (block, blocks) = {
             let mut lists = pcp.lists.own(here)?;
-            self.refill(request, attempt, zone, (pcp, &mut lists, index), &mut log);
+            let blocks = self.refill(request, attempt, zone, (pcp, &mut lists, index), &mut log);
             let block = pcp.pop(&mut lists, (index, request.order), request.machine.memmap.links());
-            block.inspect(|_| pcp.count_allocated(index))
+            (block.inspect(|_| pcp.count_allocated(index)), blocks)
         };
+        self.trace_refilled(zone.shared.id, pcp, (index, blocks));
         log.events().for_each(|event| self.trace.mm_page_alloc_extfrag(event));
         block
     }
@@ -96,16 +98,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
     ) -> bool {
         let mut log = ExtfragLog::default();
-        let has_blocks = {
+        let (has_blocks, blocks) = {
             let Some(mut lists) = pcp.lists.own(here) else { return false };
-            self.refill(request, attempt, zone, (pcp, &mut lists, index), &mut log);
-            lists.list(index).head().is_some()
+            let blocks = self.refill(request, attempt, zone, (pcp, &mut lists, index), &mut log);
+            (lists.list(index).head().is_some(), blocks)
         };
+        self.trace_refilled(zone.shared.id, pcp, (index, blocks));
         log.events().for_each(|event| self.trace.mm_page_alloc_extfrag(event));
         has_blocks
     }
 
     /// Fills a list under the zone's lock, if it is empty: an interrupt may have filled it just now.
+    /// Gives the number of blocks.
     fn refill(
         &self,
         request: &Request<'_>,
@@ -113,14 +117,14 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         zone: &Zone,
         (pcp, lists, index): (&Pcp, &mut PcpLists, PcpIndex),
         log: &mut ExtfragLog,
-    ) {
+    ) -> u32 {
         if lists.list(index).head().is_some() {
-            return;
+            return 0;
         }
         let irq = IrqGuard::new(&self.platform);
         zone.with(&request.machine.memmap, &irq, |zone| {
-            pcp.refill(lists, index, zone, (request.migratetype, attempt.flags), log);
-        });
+            pcp.refill(lists, index, zone, (request.migratetype, attempt.flags), log)
+        })
     }
 
     /// Puts a block that nobody holds any more on the running CPU's list for its pageblock's type.
@@ -148,22 +152,29 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let count = pcp.with(list.frames());
         pcp.push(&mut lists, (list, count), block);
         if pcp.has_too_many(count, order.get()) {
-            self.give_back(machine, state.zone(), (pcp, &mut lists, list));
+            let moved = self.give_back(machine, state.zone(), (pcp, &mut lists, list));
+            drop(lists);
+            drop(here);
+            self.trace_drained(state.zone(), pcp, &moved);
         }
         true
     }
 
-    #[cold]
-    #[inline(never)]
-    pub(super) fn give_back(
+    /// Inlined, as all that notes what moves: where nobody is told, nothing is noted.
+    #[inline(always)]
+    fn give_back(
         &self,
         machine: &Machine,
         zone: ZoneId,
         (pcp, lists, list): (&Pcp, &mut PcpLists, PcpIndex),
-    ) {
-        let Some(zone) = machine.zone(zone) else { return };
+    ) -> Moved {
+        let mut moved = Moved::default();
+        let Some(zone) = machine.zone(zone) else { return moved };
         let irq = IrqGuard::new(&self.platform);
-        zone.with(&machine.memmap, &irq, |zone| pcp.give_back(lists, list, zone));
+        zone.with(&machine.memmap, &irq, |zone| {
+            pcp.give_back(lists, list, zone, |list, blocks| moved.note(list, blocks));
+        });
+        moved
     }
 }
 

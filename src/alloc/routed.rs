@@ -37,7 +37,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let take = |zone: &mut ZoneMut<'_>| {
             zone.rmqueue_at_hand(order, way.migratetype, cma_flag(way.migratetype))
         };
-        match self.take_from(machine, way, take) {
+        match self.take_from(machine, (way, order), take) {
             Some(index) => Ok(self.hand_out(machine, (index, order), (admitted.0, way))),
             None => self.alloc_split(machine, admitted, order),
         }
@@ -55,7 +55,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             let take = |zone: &mut ZoneMut<'_>| {
                 zone.rmqueue_own(order, way.migratetype, cma_flag(way.migratetype))
             };
-            if let Some(index) = self.take_from(machine, way, take) {
+            if let Some(index) = self.take_from(machine, (way, order), take) {
                 return Ok(self.hand_out(machine, (index, order), (admitted.0, way)));
             }
         }
@@ -85,14 +85,14 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     fn take_from(
         &self,
         machine: &Machine,
-        way: Way<'_>,
+        (way, order): (Way<'_>, Order),
         take: impl FnOnce(&mut ZoneMut<'_>) -> Option<FrameIdx>,
     ) -> Option<FrameIdx> {
         let irq = IrqGuard::new(&self.platform);
         let mut held = way.zone.hold(&machine.memmap, &irq);
         let mut zone = held.zone();
         let index = take(&mut zone)?;
-        zone.count_preferred(way.cpu.node);
+        zone.count_preferred(way.cpu.node, order);
         Some(index)
     }
 

@@ -13,6 +13,7 @@ use crate::zone::{ReclaimActive, Zone};
 use crate::zone_id::ZoneId;
 use crate::{CpuId, NodeId, ZoneType};
 use core::fmt;
+use core::sync::atomic::{Ordering, fence};
 
 /// Why a setting was refused. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +98,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Sets how many frames of a zone each CPU keeps, and how many it moves at once, until
-    /// watermarks or CPUs change. With a `high` of 0 nothing stays that is freed; a request still
-    /// takes a batch.
+    /// watermarks or CPUs change; until then nothing adapts. With a `high` of 0 nothing stays that is
+    /// freed; a request still takes a batch.
     ///
     /// # Errors
     ///
@@ -114,14 +115,15 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if limits.batch == 0 || (limits.high != 0 && limits.high < limits.batch) {
             return Err(TuneError::IllegalLimits(limits));
         }
-        machine
-            .pcps
-            .of_zone(zone.shared.id)
-            .for_each(|pcp| pcp.set_limits(limits, zone.shared.reclaim_active()));
+        let high = limits.high..=limits.high;
+        machine.pcps.of_zone(zone.shared.id).for_each(|pcp| {
+            pcp.set_range(limits.batch, high.clone(), zone.shared.reclaim_active());
+        });
         Ok(())
     }
 
-    /// Says whether memory of a zone is being reclaimed: CPUs keep at most four batches of it then.
+    /// Says whether memory of a zone is being reclaimed: CPUs keep at most four batches of it then,
+    /// and a `high` that adapts falls with each batch that goes back.
     ///
     /// # Errors
     ///
@@ -135,6 +137,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ) -> Result<(), TuneError> {
         let (machine, zone) = self.tuned_zone(node, zone)?;
         zone.shared.set_reclaim_active(active);
+        // A CPU that adapts its bound now either is before this, or sees what was noted.
+        fence(Ordering::SeqCst);
         machine.pcps.of_zone(zone.shared.id).for_each(|pcp| pcp.set_reclaim(active));
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What a kernel can choose when it boots the allocator.
 
 use crate::boot::InitError;
-use crate::node::pcp::PcpOrders;
+use crate::node::pcp::{PcpHigh, PcpOrders};
 use crate::{MAX_NR_ZONES, NodeId, Pfn, PhysAddr};
 use core::fmt;
 
@@ -100,6 +100,8 @@ pub struct Options<'a> {
     pub metadata: MetadataPlace,
     /// Which orders have per-CPU lists.
     pub pcp: PcpOrders,
+    /// Whether CPUs that use their lists much come to keep more.
+    pub pcp_high: PcpHigh,
 }
 
 impl<'a> Options<'a> {
@@ -113,6 +115,7 @@ impl<'a> Options<'a> {
         first_frame: Pfn::new(1),
         metadata: MetadataPlace::Anywhere,
         pcp: PcpOrders::WithPageblock,
+        pcp_high: PcpHigh::Fixed,
     };
 
     /// Sets [`min_free_kbytes`](Self::min_free_kbytes) to a number of KiB.
@@ -168,6 +171,13 @@ impl<'a> Options<'a> {
     #[must_use]
     pub const fn pcp(mut self, orders: PcpOrders) -> Self {
         self.pcp = orders;
+        self
+    }
+
+    /// Sets [`pcp_high`](Self::pcp_high).
+    #[must_use]
+    pub const fn pcp_high(mut self, high: PcpHigh) -> Self {
+        self.pcp_high = high;
         self
     }
 

@@ -153,5 +153,6 @@ pub(super) fn sizing(survey: &Survey<'_>) -> Sizing {
         page_shift: survey.page_shift(),
         watermark_scale_factor: survey.options().watermark_scale_factor,
         movable_zone: survey.movable_zone(),
+        pcp_high: survey.options().pcp_high,
     }
 }

@@ -55,9 +55,11 @@ impl Machine {
     #[doc(alias = "zone_pcp_update")]
     pub(crate) fn size_pcps(&self) {
         for zone in self.zones.as_slice() {
-            let low = zone.shared.watermark(WatermarkLevel::Low) + zone.shared.watermark_boost();
+            let boost = zone.shared.watermark_boost();
+            let low = zone.shared.watermark(WatermarkLevel::Low).saturating_add(boost);
             let cpus = self.cpus_that_share(zone.shared.id.node());
-            self.pcps.size(&zone.shared, low, cpus, self.sizing.page_shift);
+            let (shift, high) = (self.sizing.page_shift, self.sizing.pcp_high);
+            self.pcps.size(&zone.shared, low, cpus, (shift, high));
         }
     }
 

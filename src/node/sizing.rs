@@ -1,6 +1,7 @@
 //! What the sizes of a machine's zones decide: their watermarks.
 
 use super::Machine;
+use super::pcp::PcpHigh;
 use crate::ZoneType;
 use crate::memmap::Table;
 use crate::platform::Platform;
@@ -16,6 +17,7 @@ pub(crate) struct Sizing {
     pub(crate) watermark_scale_factor: u32,
     /// The type that the MOVABLE zone is cut out of.
     pub(crate) movable_zone: ZoneType,
+    pub(crate) pcp_high: PcpHigh,
 }
 
 /// The sizes of all zones.

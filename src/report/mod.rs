@@ -3,7 +3,7 @@
 //! [`PageAllocator::buddyinfo`](crate::PageAllocator::buddyinfo),
 //! [`pagetypeinfo`](crate::PageAllocator::pagetypeinfo) and
 //! [`zoneinfo`](crate::PageAllocator::zoneinfo) print whole files from an allocator, and give their
-//! rows to programs.
+//! rows to programs; [`vm_events`](crate::PageAllocator::vm_events) prints lines of `/proc/vmstat`.
 //!
 //! The rows are values: numbers, and how Linux prints them. Nothing of them refers to an allocator,
 //! so a kernel may fill them from where it likes, and a tool may too. A row prints without the
@@ -15,6 +15,7 @@ mod files;
 mod node_ref;
 mod pageset_ref;
 mod pagetypeinfo;
+mod vmstat;
 mod zone_ref;
 mod zoneinfo;
 
@@ -24,5 +25,6 @@ pub use files::{BuddyInfo, PageTypeInfos, PagesetRows, Pagesets, ZoneInfos};
 pub use node_ref::NodeRef;
 pub use pageset_ref::PagesetRef;
 pub use pagetypeinfo::{CmaColumn, PageBlockRow, PageTypeInfo, PageTypeRow, ZonePageTypes};
+pub use vmstat::VmEvents;
 pub use zone_ref::ZoneRef;
 pub use zoneinfo::{DeviceColumn, NumaStat, Pageset, Protection, ZoneInfo, ZonePages};

@@ -10,6 +10,7 @@ use crate::verify::{self, Violation};
 use crate::zone_id::ZoneId;
 use crate::{CpuId, MigrateType, Pfn};
 use core::fmt;
+use core::ops::RangeInclusive;
 
 /// One CPU's lists of one zone, to look at. Made by [`ZoneRef::pagesets`](super::ZoneRef::pagesets).
 ///
@@ -64,6 +65,16 @@ impl<'a, P: Platform> PagesetRef<'a, P> {
     #[must_use]
     pub fn limits(&self) -> PcpLimits {
         self.pcp.limits()
+    }
+
+    /// Where `high` may move ([`PcpHigh::Adaptive`]): one number where it is fixed.
+    ///
+    /// [`PcpHigh::Adaptive`]: crate::node::pcp::PcpHigh::Adaptive
+    #[doc(alias = "high_min")]
+    #[doc(alias = "high_max")]
+    #[must_use]
+    pub fn high_range(&self) -> RangeInclusive<u32> {
+        self.pcp.high_range()
     }
 
     /// How often in a row a batch was given back with nothing allocated in between; it halves with

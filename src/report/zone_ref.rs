@@ -4,6 +4,7 @@ use super::{NumaStat, PagesetRef};
 use crate::alloc::PageAllocator;
 use crate::memmap::FrameKind;
 use crate::node::Machine;
+use crate::node::pcp::Pcp;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
@@ -200,6 +201,35 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
     #[must_use]
     pub fn nr_fallbacks(&self) -> u64 {
         self.zone.shared.events.fallbacks.get()
+    }
+
+    /// Frames handed out since `init`. What moves between the zone and per-CPU
+    /// lists does not count.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{Gfp, NodeId, Order, ZoneType};
+    /// # let sim = Sim::boot(SimConfig::flat(64 << 20))?;
+    /// let block = sim.alloc_pages(Gfp::KERNEL, Order::O4)?;
+    /// let _page = sim.alloc_page(Gfp::KERNEL)?;
+    /// sim.free_pages(block)?;
+    /// let zone = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+    /// assert_eq!((zone.pgalloc(), zone.pgfree()), (17, 16));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "PGALLOC")]
+    #[must_use]
+    pub fn pgalloc(&self) -> u64 {
+        let lists = self.machine.pcps.of_zone(self.id()).map(Pcp::frames_allocated);
+        lists.fold(self.zone.shared.events.allocated.get(), u64::wrapping_add)
+    }
+
+    /// Frames freed since `init`; see [`pgalloc`](Self::pgalloc).
+    #[doc(alias = "PGFREE")]
+    #[must_use]
+    pub fn pgfree(&self) -> u64 {
+        let lists = self.machine.pcps.of_zone(self.id()).map(Pcp::frames_freed);
+        lists.fold(self.zone.shared.events.freed.get(), u64::wrapping_add)
     }
 
     /// Where requests that preferred this zone, or were served by it, came from and went to, since

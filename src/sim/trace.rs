@@ -1,6 +1,6 @@
 //! What happened on a simulated machine, counted at the trace points.
 
-use crate::trace::{Extfrag, Trace};
+use crate::trace::{Extfrag, PcpMove, Trace};
 use crate::{Gfp, MAX_ORDER, MIGRATE_TYPES, MigrateType, Order, Pfn};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +11,22 @@ pub struct SimTrace {
     failures: [AtomicU64; MAX_ORDER],
     frees: [AtomicU64; MAX_ORDER],
     extfrags: [[AtomicU64; MIGRATE_TYPES]; MIGRATE_TYPES],
+    refills: Moves,
+    drains: Moves,
+}
+
+/// Moves between per-CPU lists and zones in one direction.
+#[derive(Debug, Default)]
+struct Moves {
+    times: AtomicU64,
+    frames: AtomicU64,
+}
+
+impl Moves {
+    fn add(&self, moved: PcpMove) {
+        count(&self.times);
+        self.frames.fetch_add(moved.frames(), Ordering::Relaxed);
+    }
 }
 
 fn count(counter: &AtomicU64) {
@@ -37,6 +53,16 @@ impl SimTrace {
         get(&self.frees[order.index()])
     }
 
+    /// How often a per-CPU list was filled, and the frames of all that.
+    pub fn pcp_refills(&self) -> (u64, u64) {
+        (get(&self.refills.times), get(&self.refills.frames))
+    }
+
+    /// How often blocks of a per-CPU list went back to their zone, and the frames of all that.
+    pub fn pcp_drains(&self) -> (u64, u64) {
+        (get(&self.drains.times), get(&self.drains.frames))
+    }
+
     /// Requests of type `to` that were served from memory of type `from`.
     pub fn extfrags(&self, from: MigrateType, to: MigrateType) -> u64 {
         get(&self.extfrags[from.index()][to.index()])
@@ -53,6 +79,14 @@ impl Trace for SimTrace {
 
     fn mm_page_free(&self, _: Pfn, order: Order) {
         count(&self.frees[order.index()]);
+    }
+
+    fn mm_page_pcpu_refill(&self, moved: PcpMove) {
+        self.refills.add(moved);
+    }
+
+    fn mm_page_pcpu_drain(&self, moved: PcpMove) {
+        self.drains.add(moved);
     }
 
     fn mm_page_alloc_extfrag(&self, event: Extfrag) {

@@ -170,7 +170,7 @@ impl ZoneMut<'_> {
             if order == PAGEBLOCK_ORDER && !self.may_merge(buddy.index(), migratetype) {
                 break;
             }
-            index = index.parent_with(self.unlink(buddy).into_index());
+            index = index.parent_with(self.unlink(buddy, order).into_index());
             order = above;
         }
         (index, order)

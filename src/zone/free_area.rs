@@ -192,16 +192,17 @@ impl ZoneMut<'_> {
     #[inline]
     pub(super) fn remove(&mut self, head: FreeHead) -> FreeBlock {
         let order = head.order;
-        let block = self.unlink(head);
+        let block = self.unlink(head, order);
         self.open(block.index(), order);
         block
     }
 
-    /// As [`remove`](Self::remove), for a block that is no fresh largest one.
+    /// As [`remove`](Self::remove), for a block of that order that is no fresh largest one.
     #[expect(clippy::needless_pass_by_value, reason = "the proof is used up: lists change")]
     #[inline(always)]
-    pub(super) fn unlink(&mut self, head: FreeHead) -> FreeBlock {
-        let (index, order, kind) = (head.index, head.order, head.state.type_number());
+    pub(super) fn unlink(&mut self, head: FreeHead, order: Order) -> FreeBlock {
+        debug_assert_eq!(head.order, order);
+        let (index, kind) = (head.index, head.state.type_number());
         let list = &mut self.areas.lists[order.index()][kind];
         // SAFETY: a `FreeHead` is made from the frame's word, which names the list that it is on
         // (I2, I7), and no list has changed since.

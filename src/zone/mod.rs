@@ -35,6 +35,7 @@ pub use isolate::IsolateError;
 pub(crate) use locked::Zone;
 pub(crate) use populate::{Describer, Giving};
 pub(crate) use rmqueue::{HighAtomicUse, Taken};
+pub(crate) use run::Run;
 pub use shared::ReclaimActive;
 pub(crate) use shared::{Ample, ZoneMut, ZoneShared};
 pub(crate) use split::split_allocated;

@@ -104,6 +104,10 @@ pub(crate) struct ZoneEvents {
     pub(crate) numa_other: Counter,
     /// Requests served from memory of another migratetype.
     pub(crate) fallbacks: Counter,
+    /// Frames that the zone itself handed out.
+    pub(crate) allocated: Counter,
+    /// Frames that were freed to the zone itself.
+    pub(crate) freed: Counter,
 }
 
 impl ZoneEvents {
@@ -419,8 +423,9 @@ impl<'z> ZoneMut<'z> {
 
     /// As [`count_hit`](ZoneShared::count_hit), for a request that preferred this zone's node.
     #[inline]
-    pub(crate) fn count_preferred(&self, here: NodeId) {
+    pub(crate) fn count_preferred(&self, here: NodeId, order: Order) {
         let events = &self.shared.events;
+        events.allocated.add(order.nr_pages());
         events.numa_hit.add(1);
         if self.shared.id.node() == here { &events.numa_local } else { &events.numa_other }.add(1);
     }

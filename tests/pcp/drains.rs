@@ -174,20 +174,21 @@ fn a_drain_of_a_zone_is_a_batch() {
     assert_eq!(sim.verify(), Ok(()));
 }
 
-/// Lists of a remote zone that were not used for three rounds shrink by a batch in that and every
-/// further round, until they are empty; use begins the count anew. Other CPUs' lists stay.
+/// Lists of a remote zone shrink by a batch in the third round since their last use, the round that
+/// notices it included, and in every third round after that, until they are empty; use begins the
+/// count anew. Other CPUs' lists stay.
 #[test]
-fn ageing_takes_a_batch_a_round() {
+fn ageing_takes_a_batch_each_third_round() {
     let sim = two_nodes();
     let rounds = |count| (0..count).map(|_| sim.age_local_pages().frames).collect::<Vec<_>>();
     sim.on_cpu(cpu(1), || fill(&sim, node(1), 25, Gfp::KERNEL));
     sim.on_cpu(cpu(0), || {
         fill(&sim, node(1), 25, Gfp::KERNEL);
-        assert_eq!(rounds(7), [0, 0, 0, 10, 10, 10, 0]);
+        assert_eq!(rounds(11), [0, 0, 10, 0, 0, 10, 0, 0, 10, 0, 0]);
         fill(&sim, node(1), 15, Gfp::KERNEL);
-        assert_eq!(rounds(3), [0, 0, 0]);
+        assert_eq!(rounds(2), [0, 0]);
         fill(&sim, node(1), 1, Gfp::KERNEL);
-        assert_eq!(rounds(5), [0, 0, 0, 10, 10]);
+        assert_eq!(rounds(6), [0, 0, 10, 0, 0, 10]);
     });
     assert_eq!(count(&sim, REMOTE, 1), 30);
     assert_eq!(sim.verify(), Ok(()));

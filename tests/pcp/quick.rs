@@ -3,10 +3,14 @@
 use crate::machine::{Machine, NR_CPUS, config};
 use crate::step::{Step, step};
 use crate::view::view;
-use page_alloc::node::pcp::PcpOrders;
-use page_alloc::{Extfrag, Gfp, KswapdWake, MigrateType, NodeMask, Order, Pfn, Reclaim, Trace};
+use page_alloc::node::pcp::{PcpHigh, PcpOrders};
+use page_alloc::sim::SimConfig;
+use page_alloc::{
+    AllocError, Context, Extfrag, Gfp, KswapdWake, MigrateType, NodeMask, Order, PcpMove, Pfn,
+    Reclaim, Trace,
+};
 use proptest::prelude::*;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// A task that is told of nothing; with cpusets in use, or not.
 ///
@@ -16,16 +20,21 @@ use std::cell::RefCell;
 /// has, matters to cpusets alone.
 struct Task {
     cpusets: bool,
+    context: Cell<Context>,
     wakes: RefCell<Vec<KswapdWake>>,
 }
 
 impl Task {
     fn new(cpusets: bool) -> Self {
-        Self { cpusets, wakes: RefCell::default() }
+        Self { cpusets, context: Cell::default(), wakes: RefCell::default() }
     }
 }
 
 impl Reclaim for Task {
+    fn context(&self) -> Context {
+        self.context.get()
+    }
+
     fn cpusets_enabled(&self) -> bool {
         self.cpusets
     }
@@ -56,25 +65,50 @@ impl Trace for Log {
         self.0.borrow_mut().push(format!("free {pfn} {order}"));
     }
 
+    fn mm_page_pcpu_refill(&self, moved: PcpMove) {
+        self.0.borrow_mut().push(format!("refill {moved:?}"));
+    }
+
+    fn mm_page_pcpu_drain(&self, moved: PcpMove) {
+        self.0.borrow_mut().push(format!("drain {moved:?}"));
+    }
+
     fn mm_page_alloc_extfrag(&self, event: Extfrag) {
         self.0.borrow_mut().push(format!("{event:?}"));
     }
 }
 
-/// Runs a history on both machines and compares all that can be seen after each step.
-fn compare(orders: PcpOrders, history: &[(u32, Step)]) {
-    let config = config(orders);
-    let boot = |cpusets| Machine::boot(&config, Task::new(cpusets), Log::default());
+/// Runs a history on both machines, each step in its context, and compares all that can be seen
+/// after each.
+fn compare(config: &SimConfig, history: impl IntoIterator<Item = (u32, Context, Step)>) {
+    let boot = |cpusets| Machine::boot(config, Task::new(cpusets), Log::default());
     let (mut quick, mut long) = (boot(false), boot(true));
-    for (at, (cpu, step)) in history.iter().enumerate() {
-        let [told, expected] = [&mut quick, &mut long].map(|it| it.apply(*cpu, step));
-        assert_eq!(told, expected, "step {at}: {step:?} on CPU {}", cpu % NR_CPUS);
+    for (at, (cpu, context, step)) in history.into_iter().enumerate() {
+        let [told, expected] = [&mut quick, &mut long].map(|it| {
+            it.sim.reclaim().context.set(context);
+            it.apply(cpu, &step)
+        });
+        assert_eq!(told, expected, "step {at}: {step:?} on CPU {} in {context:?}", cpu % NR_CPUS);
         let [wakes, expected] = [&quick, &long].map(|it| it.sim.reclaim().wakes.take());
         assert_eq!(wakes, expected, "step {at}: {step:?}");
         let [log, expected] = [&quick, &long].map(|it| it.sim.trace().0.take());
         assert_eq!(log, expected, "step {at}: {step:?}");
         assert_eq!(view(&quick.sim), view(&long.sim), "step {at}: {step:?}");
     }
+}
+
+fn in_a_task(history: Vec<(u32, Step)>) -> impl Iterator<Item = (u32, Context, Step)> {
+    history.into_iter().map(|(cpu, step)| (cpu, Context::TASK, step))
+}
+
+/// What runs: a task mostly, everything else too.
+fn context() -> impl Strategy<Value = Context> {
+    let bits: Vec<_> = Context::all().iter().collect();
+    prop_oneof![
+        2 => Just(Context::TASK),
+        4 => prop::sample::select(bits),
+        1 => any::<u32>().prop_map(Context::from_bits_truncate),
+    ]
 }
 
 proptest! {
@@ -85,9 +119,21 @@ proptest! {
     #[test]
     fn the_quick_way_is_the_long_way(
         orders in prop::sample::select(vec![PcpOrders::WithPageblock, PcpOrders::Low]),
+        high in prop::sample::select(vec![PcpHigh::Fixed, PcpHigh::Adaptive]),
         history in prop::collection::vec((any::<u32>(), step()), 1..250),
     ) {
-        compare(orders, &history);
+        let mut config = config(orders);
+        config.options = config.options.pcp_high(high);
+        compare(&config, in_a_task(history));
+    }
+
+    /// So they are when requests come from interrupts, from those who free memory and from all other
+    /// contexts: what these decide otherwise is not decided by the quick way.
+    #[test]
+    fn the_quick_way_keeps_to_the_context(
+        history in prop::collection::vec((any::<u32>(), context(), step()), 1..250),
+    ) {
+        compare(&config(PcpOrders::WithPageblock), history);
     }
 }
 
@@ -108,5 +154,33 @@ fn the_quick_way_until_memory_is_gone() {
         }
         history.extend((0..60).map(|pick| (round, Step::Free { pick })));
     }
-    compare(PcpOrders::WithPageblock, &history);
+    compare(&config(PcpOrders::WithPageblock), in_a_task(history));
+}
+
+/// With blocks at hand for a request, its context still counts: an interrupt may not sleep, and
+/// memory to be pinned is not movable, so it comes from the other list.
+#[test]
+fn a_context_counts_though_a_block_is_at_hand() {
+    let boot = |cpusets| {
+        let config = config(PcpOrders::WithPageblock);
+        Machine::boot(&config, Task::new(cpusets), Log::default())
+    };
+    for machine in [boot(false), boot(true)] {
+        let sim = machine.sim;
+        let within = |context, gfp| {
+            sim.reclaim().context.set(context);
+            sim.alloc_page(gfp)
+        };
+        let movable = Gfp::HIGHUSER_MOVABLE;
+        let first = [Gfp::KERNEL, movable].map(|gfp| within(Context::TASK, gfp).expect("memory"));
+        let next = first.each_ref().map(|page| page.pfn() + 1);
+        let pinned = within(Context::MEMALLOC_PIN, movable).expect("memory");
+        assert_eq!(pinned.pfn(), next[0], "the next unmovable frame");
+        let refused = within(Context::HARDIRQ, Gfp::KERNEL);
+        assert_eq!(refused, Err(AllocError::WouldSleep(Gfp::KERNEL)));
+        let served = within(Context::HARDIRQ, Gfp::NOWAIT).expect("memory");
+        assert_eq!(served.pfn(), next[0] + 1);
+        let task = within(Context::TASK, movable).expect("memory");
+        assert_eq!(task.pfn(), next[1], "the next movable frame");
+    }
 }

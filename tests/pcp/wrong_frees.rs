@@ -156,5 +156,6 @@ fn before_init() {
     let (kind, flags) = (MigrateType::Movable, AllocFlags::CMA);
     assert!(allocator.rmqueue(node, zone, Order::ZERO, kind, flags).is_none());
     assert!(allocator.zone(node, zone).is_none());
+    assert_eq!(allocator.vm_events(), None);
     assert_eq!(sim.free_pages_bulk(&mut pages), 1);
 }

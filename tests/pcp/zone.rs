@@ -4,9 +4,10 @@ use page_alloc::node::pcp::limits::PcpLimits;
 use page_alloc::report::ZoneRef;
 use page_alloc::sim::{Sim, SimConfig, SimPlatform, Tables};
 use page_alloc::{
-    AllocFlags, CpuId, MigrateType, Movability, NodeId, Order, Pages, Pfn, PhysAddr, ZoneLayout,
-    ZoneType,
+    AllocFlags, CpuId, Gfp, MigrateType, Movability, NoReclaim, NodeId, Order, Pages, Pfn,
+    PhysAddr, Trace, ZoneLayout, ZoneType,
 };
+use std::cell::RefCell;
 
 const PAGEBLOCK: u64 = 512;
 
@@ -144,6 +145,46 @@ fn isolated_frames_of_many_come_first() {
     set_limits(&sim, PcpLimits { batch: 1, high: 0 });
     assert_eq!(sim.free_pages_bulk(&mut [Some(other), Some(late)]), 2);
     assert_eq!(free_blocks(&sim, Order::O0, MigrateType::Isolate), frames);
+}
+
+/// The frames that were freed, one after the other.
+#[derive(Default)]
+struct Frees(RefCell<Vec<Pfn>>);
+
+impl Trace for Frees {
+    fn mm_page_free(&self, pfn: Pfn, _: Order) {
+        self.0.borrow_mut().push(pfn);
+    }
+}
+
+/// So they do when only some zone of many has an isolated pageblock, wherever its frames stand; with
+/// an isolated pageblock in a zone of which no frame is freed, all keep their turn.
+#[test]
+fn isolated_frames_of_one_zone_come_first() {
+    let mut config = config();
+    config.zones = ZoneLayout::X86_64;
+    for isolated in [true, false] {
+        let sim = Sim::boot_with(&config, NoReclaim, Frees::default()).expect("a machine");
+        let take = |zone: Gfp| {
+            let page = sim.alloc_page(zone | Gfp::MOVABLE).expect("memory");
+            sim.set_movable(&page, Movability::Movable).expect("our frame");
+            page
+        };
+        let [low, high] = [Gfp::DMA, Gfp::DMA32].map(|zone| [(); 3].map(|()| take(zone)));
+        let ([a, b, c], [d, e, f]) = (low, high);
+        let block = if isolated { e.pfn() } else { Pfn::new((48 << 20 >> 12) + 1) };
+        let block = Pfn::new(block.get() / PAGEBLOCK * PAGEBLOCK);
+        sim.isolate_pageblock(block, MigrateType::Movable).expect("a pageblock of the machine");
+        let turns = match isolated {
+            true => [&d, &e, &a, &b],
+            false => [&a, &d, &b, &e],
+        };
+        let expected = turns.map(|page| page.pfn());
+        assert_eq!(sim.free_pages_bulk(&mut [Some(a), Some(d), Some(b), Some(e)]), 4);
+        assert_eq!(sim.trace().0.take(), expected);
+        assert_eq!(sim.free_pages_bulk(&mut [Some(c), None]), 1, "of the other zone alone");
+        assert_eq!(sim.free_pages_bulk(&mut [None, Some(f)]), 1);
+    }
 }
 
 /// A refill counts CMA frames at once, but all frames only at its end: it weighs CMA against what

@@ -81,6 +81,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// be given, and nothing that the kernel has done helped.
     #[doc(alias = "__alloc_pages_slowpath")]
     #[cold]
+    #[inline(never)]
     pub(super) fn slow_path(&self, request: &Request<'_>) -> Result<Pages, AllocError> {
         let mut slow = Slow::new(request, self.reclaim.max_rounds());
         let slow = &mut slow;

@@ -1,12 +1,12 @@
 //! Between a CPU's lists and the zone: many blocks at once, under the zone's lock.
 
 use super::{NR_PCP_LISTS, Pcp, PcpIndex, PcpLists};
-use crate::memmap::ListEnd;
-use crate::zone::{ExtfragLog, ZoneMut};
+use crate::memmap::{FrameList, ListEnd};
+use crate::zone::{ExtfragLog, Run, ZoneMut};
 use crate::{AllocFlags, MigrateType, Order};
 
 impl Pcp {
-    /// Fills an empty list, to its end, with blocks for requests of a type.
+    /// Fills an empty list, to its end, with blocks for requests of a type. Gives their number.
     #[doc(alias = "rmqueue_bulk")]
     pub(crate) fn refill(
         &self,
@@ -15,14 +15,18 @@ impl Pcp {
         zone: &mut ZoneMut<'_>,
         (migratetype, flags): (MigrateType, AllocFlags),
         log: &mut ExtfragLog,
-    ) {
+    ) -> u32 {
         let order = index.order();
         let (list, links) = (lists.list_mut(index), zone.links);
-        let most = self.nr_to_take(order);
+        let most = match self.adapts() {
+            true => self.take_adapting(order, zone.shared),
+            false => self.nr_to_take(order),
+        };
         let blocks = zone.rmqueue_bulk(order, most, migratetype, (flags, log), |block| {
             list.push(links, block, ListEnd::Tail);
         });
         self.add_supplied(blocks << order.get());
+        blocks
     }
 
     /// Blocks of a batch: fewer of larger ones, at least two. Zones so small that their batch is a
@@ -32,11 +36,22 @@ impl Pcp {
         if batch > 1 { (batch >> order.get()).max(2) } else { batch.max(1) }
     }
 
-    /// Gives back what a block of this order, just freed to the list `index`, is too much.
+    /// Gives back what a block of this order, just freed to the list `index`, is too much. `note` is
+    /// told how many blocks of which list go.
     #[doc(alias = "free_unref_page_commit")]
-    pub(crate) fn give_back(&self, lists: &mut PcpLists, index: PcpIndex, zone: &mut ZoneMut<'_>) {
-        let frames = self.nr_to_free(index.order());
-        self.free_bulk(lists, frames, index, zone);
+    #[inline(always)]
+    pub(crate) fn give_back(
+        &self,
+        lists: &mut PcpLists,
+        index: PcpIndex,
+        zone: &mut ZoneMut<'_>,
+        note: impl FnMut(PcpIndex, u32),
+    ) {
+        let frames = match self.adapts() {
+            true => self.free_adapting(index, zone.shared),
+            false => self.nr_to_free(index.order()),
+        };
+        self.free_bulk(lists, (frames, index), zone, note);
     }
 
     /// How many frames to give back: a batch, twice as many each time as long as nothing is
@@ -64,33 +79,45 @@ impl Pcp {
     /// lists of the type that was noted when they came; while pageblocks are isolated, to those of
     /// their pageblock.
     #[doc(alias = "free_pcppages_bulk")]
+    #[inline(always)]
     pub(crate) fn free_bulk(
         &self,
         lists: &mut PcpLists,
-        frames: u32,
-        first: PcpIndex,
+        (frames, first): (u32, PcpIndex),
         zone: &mut ZoneMut<'_>,
+        mut note: impl FnMut(PcpIndex, u32),
     ) {
         let mut left = frames.min(self.count());
         let (mut index, mut empty) = (first, 0);
         while left > 0 && empty < NR_PCP_LISTS {
-            let Some(block) = lists.list_mut(index).pop_tail(zone.links) else {
+            let Some(run) = longest_run(lists.list_mut(index), (index, left), zone) else {
                 (index, empty) = (index.next(), empty + 1);
                 continue;
             };
             empty = 0;
-            let mut run = zone.begin_run(block, index.order());
-            while run.frames() < left
-                && let Some(next) =
-                    lists.list(index).end(ListEnd::Tail).filter(|i| zone.may_extend(&run, *i))
-                && let Some(block) = lists.list_mut(index).pop_tail(zone.links)
-            {
-                debug_assert_eq!(block.index(), next);
-                zone.extend_run(&mut run, block);
-            }
             left = left.saturating_sub(run.frames());
             self.add_returned(run.frames());
+            note(index, run.frames() >> index.order().get());
             zone.free_run(&run);
         }
     }
+}
+
+/// Takes blocks off the end of a list, as long as each is beside the one before, and until they have so
+/// many frames. `None`: the list is empty.
+#[inline(never)]
+fn longest_run(
+    list: &mut FrameList,
+    (index, frames): (PcpIndex, u32),
+    zone: &ZoneMut<'_>,
+) -> Option<Run> {
+    let mut run = zone.begin_run(list.pop_tail(zone.links)?, index.order());
+    while run.frames() < frames
+        && let Some(next) = list.end(ListEnd::Tail).filter(|next| zone.may_extend(&run, *next))
+        && let Some(block) = list.pop_tail(zone.links)
+    {
+        debug_assert_eq!(block.index(), next);
+        zone.extend_run(&mut run, block);
+    }
+    Some(run)
 }

@@ -1,5 +1,48 @@
 //! How many frames a CPU keeps of a zone, and how many it moves at once.
 
+/// Where `high` adapts, the CPUs of a zone's node come to keep one part in so many of it together, or
+/// what a fixed `high` would let them keep, if that is more.
+#[doc(alias = "percpu_pagelist_high_fraction")]
+pub const MIN_PERCPU_PAGELIST_HIGH_FRACTION: u64 = 8;
+
+/// Whether a CPU's `high` follows what it does with its lists.
+///
+/// ```
+/// # use page_alloc::sim::{Sim, SimConfig};
+/// use page_alloc::boot::Options;
+/// use page_alloc::node::pcp::PcpHigh;
+/// use page_alloc::{CpuId, Gfp, NodeId, ZoneType};
+/// let mut config = SimConfig::flat(1 << 30);
+/// config.options = Options::DEFAULT.pcp_high(PcpHigh::Adaptive);
+/// # let sim = Sim::boot(config)?;
+/// let lists = || sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap().pageset(CpuId::BOOT).unwrap();
+/// let min = lists().limits().high;
+/// let pages: Vec<_> = (0..3000).map(|_| sim.alloc_page(Gfp::KERNEL).unwrap()).collect();
+/// assert!(lists().limits().high > min); // the lists ran empty again and again
+/// assert!(lists().high_range().contains(&lists().limits().high));
+/// # pages.into_iter().try_for_each(|page| sim.free_pages(page))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PcpHigh {
+    /// It stays as the zone's watermark sets it: Linux 6.1.
+    #[default]
+    Fixed,
+    /// It grows while lists run empty or overflow and the zone has ample memory, up to an eighth of
+    /// the zone, shared by the CPUs of its node; it shrinks back while the zone is below its high
+    /// watermark or is reclaimed, and as time goes by ([`age_local_pages`]). Lists that are refilled
+    /// while nothing is freed take twice as much each time. As Linux does from 6.7 on.
+    ///
+    /// Requests and frees that the lists serve cost nothing more: all this is decided where frames
+    /// move between the lists and their zone. So, otherwise than in Linux, a CPU notices only there
+    /// that its zone is low, and frames that were freed in a row are reckoned from what its lists
+    /// gained. Reclaim bounds the lists of all CPUs at once.
+    ///
+    /// [`age_local_pages`]: crate::PageAllocator::age_local_pages
+    #[doc(alias = "high_max")]
+    Adaptive,
+}
+
 /// The batch of a zone, and from how many frames on a CPU gives a batch back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PcpLimits {

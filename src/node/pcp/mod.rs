@@ -14,9 +14,12 @@ pub mod limits;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trend;
+mod usage;
 
 pub(crate) use index::{NR_PCP_LISTS, PcpIndex};
 pub use index::{PcpList, PcpOrders};
+pub use limits::PcpHigh;
 pub(crate) use table::Pcps;
 
 use crate::memmap::{Fixed, FrameLinks, FrameList, FrameState, FreeBlock, ListEnd};
@@ -26,8 +29,9 @@ use crate::zone_id::ZoneId;
 use crate::{CpuId, Order};
 use core::sync::atomic::{AtomicU32, Ordering};
 use limits::PcpLimits;
+use trend::Trend;
 
-/// Rounds of ageing after which unused lists begin to shrink.
+/// Rounds of ageing after which unused lists shrink.
 const PCP_EXPIRE_ROUNDS: u32 = 3;
 
 /// What one CPU has of one zone.
@@ -61,6 +65,7 @@ pub(crate) struct Pcp {
     expire: AtomicU32,
     /// Frames taken and given at the last round of ageing.
     used_before: Counter,
+    trend: Trend,
 }
 
 static_assertions::const_assert!(size_of::<Pcp>().is_multiple_of(128));
@@ -102,6 +107,7 @@ impl Pcp {
             batch: AtomicU32::new(1),
             expire: AtomicU32::new(PCP_EXPIRE_ROUNDS),
             used_before: Counter::default(),
+            trend: Trend::default(),
         }
     }
 
@@ -224,36 +230,26 @@ impl Pcp {
         self.count().wrapping_add(frames)
     }
 
-    /// A round of ageing: true if nothing was taken or given here for three rounds, while there are
-    /// frames.
+    /// A round of ageing: true in the third one since something was taken or given here, that one
+    /// included, and in each third one after it, while there are frames.
     pub(crate) fn expires(&self) -> bool {
         let used = self.frames_allocated().wrapping_add(self.frames_freed());
-        if used != self.used_before.get() || self.count() == 0 {
+        if used != self.used_before.get() {
             self.used_before.set(used);
             self.expire.store(PCP_EXPIRE_ROUNDS, Ordering::Relaxed);
+        }
+        if self.count() == 0 {
             return false;
         }
         let left = self.expire.load(Ordering::Relaxed).saturating_sub(1);
-        self.expire.store(left, Ordering::Relaxed);
+        let next = if left == 0 { PCP_EXPIRE_ROUNDS } else { left };
+        self.expire.store(next, Ordering::Relaxed);
         left == 0
     }
 
     /// All blocks handed out.
     pub(crate) fn nr_allocated(&self) -> u64 {
         self.allocated.iter().fold(0, |sum: u64, list| sum.wrapping_add(list.get()))
-    }
-
-    /// The frames of all blocks handed out.
-    pub(crate) fn frames_allocated(&self) -> u64 {
-        let frames =
-            |index: PcpIndex| self.allocated[index.get()].get() * u64::from(index.frames());
-        PcpIndex::all().map(frames).fold(0, u64::wrapping_add)
-    }
-
-    /// The frames of all blocks that came back: those that must have, as there are so many.
-    pub(crate) fn frames_freed(&self) -> u64 {
-        let gone = self.frames_allocated().wrapping_add(self.returned.get());
-        u64::from(self.count()).wrapping_add(gone).wrapping_sub(self.supplied.get())
     }
 
     /// Counts a block that was handed out.

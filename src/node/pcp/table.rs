@@ -1,7 +1,7 @@
 //! All per-CPU lists of a machine.
 
-use super::limits::{PcpLimits, zone_batchsize, zone_highsize};
-use super::{Pcp, PcpOrders};
+use super::limits::{MIN_PERCPU_PAGELIST_HIGH_FRACTION, zone_batchsize, zone_highsize};
+use super::{Pcp, PcpHigh, PcpOrders};
 use crate::memmap::{Arena, ArenaFull, Fixed, Table};
 use crate::zone::{Ample, ZoneShared};
 use crate::zone_id::ZoneId;
@@ -67,12 +67,26 @@ impl Pcps {
     }
 
     /// Sets the limits of a zone on all CPUs, from its size and low watermark, for so many CPUs
-    /// among which the frames are shared out.
+    /// among which the frames are shared out. A `high` that adapts stays where it is, if it may.
     #[doc(alias = "zone_set_pageset_high_and_batch")]
-    pub(crate) fn size(&self, zone: &ZoneShared, low: u64, cpus: u32, page_shift: u32) {
-        let batch = zone_batchsize(zone.managed.get(), page_shift);
-        let limits = PcpLimits { batch, high: zone_highsize(low, cpus, batch) };
-        self.of_zone(zone.id).for_each(|pcp| pcp.set_limits(limits, zone.reclaim_active()));
+    pub(crate) fn size(
+        &self,
+        zone: &ZoneShared,
+        low: u64,
+        cpus: u32,
+        (page_shift, high): (u32, PcpHigh),
+    ) {
+        let managed = zone.managed.get();
+        let batch = zone_batchsize(managed, page_shift);
+        let min = zone_highsize(low, cpus, batch);
+        let max = match high {
+            PcpHigh::Fixed => min,
+            PcpHigh::Adaptive => {
+                zone_highsize(managed / MIN_PERCPU_PAGELIST_HIGH_FRACTION, cpus, batch).max(min)
+            }
+        };
+        self.of_zone(zone.id)
+            .for_each(|pcp| pcp.set_range(batch, min..=max, zone.reclaim_active()));
     }
 }
 
