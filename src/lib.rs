@@ -42,6 +42,7 @@
 //! | 4 [`zone`] | free areas, fallback, watermarks, isolation |
 //! | 5 [`node`] | zonelists, per-CPU lists, the machine |
 //! | 6 [`boot`], [`verify`] | from a memory map to a machine; the invariants |
+//! | 6 [`compact`], [`kswapd`] | moving blocks together; keeping memory free |
 //! | 7 [`alloc`] | requests, attempts, slow path, frees |
 //! | 8 [`report`], `sim` | texts of /proc; the simulator |
 //!
@@ -86,7 +87,9 @@ mod compact_result;
 mod error;
 mod gfp;
 mod migratetype;
+mod migration;
 mod node_id;
+mod node_shrink;
 mod order;
 mod pfn;
 mod shortage;
@@ -111,8 +114,10 @@ pub mod zone;
 // Tier 5: nodes.
 pub mod node;
 
-// Tier 6: booting, and checking.
+// Tier 6: booting, checking, keeping memory free and together.
 pub mod boot;
+pub mod compact;
+pub mod kswapd;
 pub mod verify;
 
 // Tier 7: the allocator.
@@ -133,7 +138,9 @@ pub use error::{AllocError, FreeError};
 pub use gfp::{Gfp, UnknownFlag};
 pub use memmap::{Movability, Pages, PagesIter};
 pub use migratetype::{MIGRATE_PCPTYPES, MIGRATE_TYPES, MigrateType, Mobility};
+pub use migration::{MigrateMode, Migrated};
 pub use node_id::{CpuId, MAX_NUMNODES, NodeId, NodeMask};
+pub use node_shrink::NodeShrink;
 pub use order::{
     MAX_ORDER, Order, OrderTooLarge, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER,
 };

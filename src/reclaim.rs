@@ -1,8 +1,8 @@
 //! The kernel above the allocator: who runs, what it may do, and whom to call when memory runs low.
 
 use crate::{
-    AllocFlags, CompactPriority, CompactResult, Gfp, NodeId, NodeMask, OomVerdict, Order, Pages,
-    Reclaimed, Shortage, ZoneType,
+    AllocFlags, CompactPriority, CompactResult, Gfp, MigrateMode, Migrated, NodeId, NodeMask,
+    NodeShrink, OomVerdict, Order, Pages, Pfn, Reclaimed, Shortage, ZoneType,
 };
 use bitflags::bitflags;
 
@@ -271,6 +271,48 @@ pub trait Reclaim {
     fn compaction_suitable(&self, shortage: &Shortage, flags: AllocFlags) -> Option<bool> {
         let _ = (shortage, flags);
         None
+    }
+
+    /// Whether the kernel can move blocks at all: without that, there is no compaction. The default
+    /// says no, as [`migrate`](Self::migrate) moves nothing by default.
+    #[doc(alias = "CONFIG_COMPACTION")]
+    fn can_migrate(&self) -> bool {
+        false
+    }
+
+    /// Moves what is in a block to another one, for compaction. Called only if
+    /// [`can_migrate`](Self::can_migrate) says yes.
+    ///
+    /// `from` is the first frame of a block that was marked as movable and is of the same order as
+    /// `target`, when it was last looked at. The kernel looks up who has it, keeps him from using it,
+    /// copies the frames, and **swaps the tokens**: `target` is then the owner's, and what `target`
+    /// held stays in its place as the token of the old block, which the allocator frees. The new
+    /// block has one reference, the old one's mark as movable, and its owner's word
+    /// ([`private`](crate::PageAllocator::private)). If several hold the old block, each gets a
+    /// reference to the new one, and the kernel frees their old tokens but for the one that it leaves
+    /// here.
+    ///
+    /// If nobody has a block of that order there, or it can't be moved now, `target` stays as it is.
+    /// What is left in `target` is freed in any case, unless it is the target itself; so no answer
+    /// loses a frame. May sleep as the mode says. The default moves nothing.
+    #[doc(alias = "migrate_folio")]
+    #[doc(alias = "move_to_new_page")]
+    fn migrate(&self, from: Pfn, target: &mut Pages, mode: MigrateMode) -> Migrated {
+        let _ = (from, target, mode);
+        Migrated::Unmovable
+    }
+
+    /// Large blocks are wanted on that node: kcompactd of it should call
+    /// [`kcompactd`](crate::PageAllocator::kcompactd). May be called in an interrupt.
+    #[doc(alias = "wakeup_kcompactd")]
+    fn wake_kcompactd(&self, node: NodeId) {
+        let _ = node;
+    }
+
+    /// Frees memory of a node, for kswapd. May sleep. The default frees nothing.
+    fn shrink_node(&self, shrink: &NodeShrink) -> Reclaimed {
+        let _ = shrink;
+        Reclaimed::NOTHING
     }
 
     /// Takes the lock of the out-of-memory killer, without waiting. False: somebody else has it, and

@@ -1,6 +1,7 @@
 //! Allocation and freeing: from a caller's request to frames, and back.
 
 mod bulk;
+mod compact;
 mod drain;
 mod entry;
 mod fast;
@@ -8,6 +9,7 @@ pub mod flags;
 mod free;
 mod guard;
 mod isolate;
+mod kswapd;
 mod mapped;
 mod moved;
 mod pcp;

@@ -21,6 +21,8 @@ use core::sync::atomic::{Ordering, fence};
 pub enum TuneError {
     /// The allocator has no memory yet.
     Uninitialized,
+    /// There is no such node.
+    NoSuchNode(NodeId),
     /// There is no such zone.
     NoSuchZone(NodeId, ZoneType),
     /// There is no such CPU.
@@ -35,6 +37,7 @@ impl fmt::Display for TuneError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Uninitialized => f.write_str("the allocator is not initialised"),
+            Self::NoSuchNode(node) => write!(f, "there is no node {node}"),
             Self::NoSuchZone(node, zone) => write!(f, "node {node} has no zone {zone}"),
             Self::NoSuchCpu(cpu) => write!(f, "there is no CPU {cpu}"),
             Self::WatermarksOutOfOrder(Watermarks { min, low, high, .. }) => {

@@ -6,7 +6,7 @@ use crate::memmap::{Arena, ArenaFull, Fixed, Memmap, Table};
 use crate::node::pcp::Pcps;
 use crate::node::topology::{NodeLoads, Topology, mobility, zonelist};
 use crate::node::{
-    Cpu, Machine, Node, Route, Routes, Zonelist, ZonelistKind, first_zones_zonelist,
+    Cpu, KswapdState, Machine, Node, Route, Routes, Zonelist, ZonelistKind, first_zones_zonelist,
 };
 use crate::platform::Platform;
 use crate::zone::watermark::setup::nr_free_zone_pages;
@@ -183,6 +183,7 @@ fn build_zonelists(
         id: node_id(i),
         fallback: Zonelist::EMPTY,
         nofallback: Zonelist::EMPTY,
+        kswapd: KswapdState::default(),
     })?;
     let topology = Topology {
         memory: survey.nodes_with_memory(),

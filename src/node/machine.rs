@@ -93,6 +93,11 @@ impl Machine {
         })
     }
 
+    /// The zones of a node that the layout has, from the lowest type up.
+    pub(crate) fn node_zones(&self, node: NodeId) -> impl Iterator<Item = &Zone> + Clone {
+        self.online_zones().filter(move |zone| zone.shared.id.node() == node)
+    }
+
     /// The zone of a type on the node of another zone.
     pub(crate) fn sibling(&self, zone: ZoneId, other: ZoneType) -> Option<&Zone> {
         self.zone(ZoneId::new(zone.node(), other))

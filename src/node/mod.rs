@@ -1,6 +1,7 @@
 //! Nodes: their zones, distances and zonelists.
 
 mod cpu;
+mod kswapd;
 pub(crate) mod machine;
 pub mod pcp;
 mod route;
@@ -9,6 +10,7 @@ pub mod topology;
 mod zonelist;
 
 pub(crate) use cpu::Cpu;
+pub(crate) use kswapd::{KswapdState, Wanted};
 pub(crate) use machine::Machine;
 pub(crate) use route::{Route, Routes};
 pub use zonelist::ZonelistKind;
@@ -31,6 +33,7 @@ pub(crate) struct Node {
     /// The node's own zones alone.
     #[doc(alias = "ZONELIST_NOFALLBACK")]
     pub(crate) nofallback: Zonelist,
+    pub(crate) kswapd: KswapdState,
 }
 
 impl Node {

@@ -177,7 +177,7 @@ impl ZoneMut<'_> {
     }
 
     /// Whether a pageblock of this type and the one at `buddy` may be in one block.
-    fn may_merge(&self, buddy: FrameIdx, migratetype: MigrateType) -> bool {
+    pub(super) fn may_merge(&self, buddy: FrameIdx, migratetype: MigrateType) -> bool {
         let other = self.memmap.pageblock(buddy).migratetype();
         migratetype == other || migratetype.is_mergeable() && other.is_mergeable()
     }

@@ -4,7 +4,9 @@
 
 mod buddy;
 mod bulk;
+mod capture;
 mod checks;
+mod compaction;
 mod fallback;
 pub mod fragmentation;
 #[expect(unsafe_code, reason = "takes blocks out of the middle of lists")]
@@ -18,12 +20,14 @@ mod rmqueue;
 mod run;
 mod shared;
 mod split;
+mod target;
 #[cfg(test)]
 mod tests;
 pub mod watermark;
 
 pub(crate) use bulk::ExtfragLog;
 pub(crate) use checks::{block_of_token, find_allocated, find_token, no_such_block};
+pub(crate) use compaction::{CompactionState, Outlook, Waiting, last_pageblock};
 pub use fallback::{Fallback, Takeover};
 pub(crate) use free_area::FreeAreas;
 pub use highatomic::Force;
@@ -35,3 +39,4 @@ pub(crate) use run::Run;
 pub use shared::ReclaimActive;
 pub(crate) use shared::{Ample, ZoneMut, ZoneShared};
 pub(crate) use split::split_allocated;
+pub(crate) use target::NotIsolated;

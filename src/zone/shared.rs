@@ -1,5 +1,6 @@
 //! What is known of a zone without its lock: its size, watermarks and counts.
 
+use super::compaction::CompactionState;
 use super::free_area::FreeAreas;
 use crate::memmap::{FrameLinks, FrameState, Memmap, ZoneBits};
 use crate::sync::Counter;
@@ -51,6 +52,7 @@ pub(crate) struct ZoneShared {
     ungrouped: AtomicBool,
     reclaim_active: AtomicBool,
     pub(crate) ample: Ample,
+    pub(crate) compaction: CompactionState,
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -144,6 +146,7 @@ impl ZoneShared {
             ample: Ample::new(),
             ungrouped: AtomicBool::new(false),
             reclaim_active: AtomicBool::new(false),
+            compaction: CompactionState::new(span),
             events: ZoneEvents::default(),
         }
     }

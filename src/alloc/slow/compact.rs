@@ -69,16 +69,26 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         pages
     }
 
-    /// Compacts the zones that will do: the kernel itself, or else the crate, which can't yet. Linux
-    /// asks here even for requests that may not write, and skips the zones for them.
+    /// Compacts the zones that will do: the kernel itself, or else the crate. Linux asks here even for
+    /// requests that may not write, and skips the zones for them.
     fn try_compact(&self, slow: &Slow<'_, '_>, priority: CompactPriority) -> Compacted {
-        let answer = self.reclaim.compact(&slow.shortage(), slow.flags, priority);
-        answer.unwrap_or_else(|| CompactResult::Skipped.into())
+        let shortage = slow.shortage();
+        let answer = self.reclaim.compact(&shortage, slow.flags, priority);
+        answer.unwrap_or_else(|| {
+            let machine = slow.request.machine;
+            let wanted = (&shortage, slow.request.migratetype);
+            self.try_to_compact_pages(machine, slow.zones(), wanted, (slow.flags, priority))
+        })
     }
 
     /// Whether compaction would have room if all that can be freed were.
     fn compaction_is_suitable(&self, slow: &Slow<'_, '_>) -> bool {
-        self.reclaim.compaction_suitable(&slow.shortage(), slow.flags).unwrap_or(false)
+        let shortage = slow.shortage();
+        let answer = self.reclaim.compaction_suitable(&shortage, slow.flags);
+        answer.unwrap_or_else(|| {
+            let machine = slow.request.machine;
+            self.compaction_zonelist_suitable(machine, slow.zones(), &shortage, slow.flags)
+        })
     }
 
     /// A block came free in this zone after compaction.
@@ -87,6 +97,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let Ok((machine, index)) = self.check_token(pages) else { return };
         let id = machine.memmap.frame(index).state().zone();
         let (node, zone, order) = (id.node(), id.zone_type(), slow.request.order);
+        self.compaction_defer_reset(slow.request.machine, id, order);
         self.trace.alloc_step(AllocStep::CompactionWorked { node, zone, order });
     }
 

@@ -1,0 +1,113 @@
+//! A zone to be compacted, and one compaction of it under way.
+
+use super::aligned::{end_of, start_of};
+use super::batch::Batch;
+use super::targets::Targets;
+use super::{CompactRequest, CompactStats};
+use crate::memmap::{FrameIdx, FrameKind, Memmap};
+use crate::node::Machine;
+use crate::platform::Platform;
+use crate::sync::IrqGuard;
+use crate::zone::{CompactionState, Zone, ZoneMut};
+use crate::{MAX_ORDER, Order, PAGEBLOCK_ORDER, Pfn};
+use core::fmt;
+
+/// A zone, and all that is needed to compact it.
+pub(crate) struct Compactor<'a, P, R> {
+    pub(crate) machine: &'a Machine,
+    pub(crate) zone: &'a Zone,
+    pub(crate) platform: &'a P,
+    pub(crate) reclaim: &'a R,
+    /// Gives back what the running CPU has of the zone.
+    pub(crate) drain: &'a dyn Fn(&Zone),
+}
+
+impl<P: Platform, R> Compactor<'_, P, R> {
+    /// Runs `f` with the zone locked.
+    pub(super) fn locked<A>(&self, f: impl FnOnce(&mut ZoneMut<'_>) -> A) -> A {
+        let irq = IrqGuard::new(self.platform);
+        self.zone.with(&self.machine.memmap, &irq, f)
+    }
+
+    pub(super) fn memmap(&self) -> &Memmap {
+        &self.machine.memmap
+    }
+
+    /// What the zone remembers.
+    pub(super) fn notes(&self) -> &CompactionState {
+        &self.zone.shared.compaction
+    }
+
+    pub(crate) fn nr_free(&self) -> [u64; MAX_ORDER] {
+        self.locked(|zone| zone.areas.nr_free_by_order())
+    }
+
+    /// The first frame of the part of a pageblock that lies in the zone, if both ends of it do.
+    #[doc(alias = "pageblock_pfn_to_page")]
+    pub(super) fn pageblock_at(&self, pfn: Pfn) -> Option<FrameIdx> {
+        let span = self.zone.shared.span;
+        let start = start_of(pfn, PAGEBLOCK_ORDER).max(span.start);
+        let end = end_of(pfn, PAGEBLOCK_ORDER).min(span.end);
+        let last = Pfn::new(end.get().checked_sub(1)?);
+        self.frame_at(last)?;
+        self.frame_at(start)
+    }
+
+    /// Whether one block of that kind covers the pageblock.
+    #[doc(alias = "pageblock_skip_persistent")]
+    pub(super) fn covers(&self, pageblock: FrameIdx, kind: FrameKind) -> bool {
+        [PAGEBLOCK_ORDER, Order::MAX].into_iter().any(|order| {
+            let state = self.memmap().state(pageblock.align_down(order));
+            state.kind() == kind && state.order() >= order
+        })
+    }
+
+    /// The frame of that number, if it is of the zone.
+    fn frame_at(&self, pfn: Pfn) -> Option<FrameIdx> {
+        let index = self.memmap().index_of(pfn)?;
+        let state = self.memmap().state(index);
+        let here = state.kind() != FrameKind::Absent && state.zone() == self.zone.shared.id;
+        here.then_some(index)
+    }
+}
+
+impl<P, R> fmt::Debug for Compactor<'_, P, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compactor").field("zone", &self.zone).finish_non_exhaustive()
+    }
+}
+
+/// A compaction under way.
+#[doc(alias = "compact_control")]
+#[derive(Debug)]
+pub(super) struct Control<'a, P, R> {
+    pub(super) at: &'a Compactor<'a, P, R>,
+    pub(super) request: CompactRequest,
+    /// Where the migrate scanner is.
+    pub(super) migrate: Pfn,
+    /// Where the free scanner is.
+    pub(super) free: Pfn,
+    /// Whether the migrate scanner began where nothing was below it.
+    pub(super) sees_all: bool,
+    /// Whether the pageblock of the migrate scanner is looked at again.
+    pub(super) is_rescan: bool,
+    pub(super) batch: Batch,
+    pub(super) targets: Targets,
+    /// The block wanted, once it has come together.
+    pub(super) captured: Option<FrameIdx>,
+    pub(super) stats: CompactStats,
+}
+
+impl<P: Platform, R> Control<'_, P, R> {
+    /// Whether the scanners are in the same pageblock, or past each other.
+    #[doc(alias = "compact_scanners_met")]
+    pub(super) fn scanners_met(&self) -> bool {
+        start_of(self.free, PAGEBLOCK_ORDER) <= start_of(self.migrate, PAGEBLOCK_ORDER)
+    }
+
+    /// Whether the pageblock may be looked at, as far as hints go.
+    #[doc(alias = "isolation_suitable")]
+    pub(super) fn may_look_at(&self, pageblock: FrameIdx) -> bool {
+        !self.request.minds_hints() || !self.at.memmap().pageblock(pageblock).is_skipped()
+    }
+}

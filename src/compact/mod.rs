@@ -1,0 +1,113 @@
+//! Compaction: movable blocks are moved to the end of a zone, so that the free frames that they
+//! leave behind come together.
+//!
+//! Two scanners go through the zone. The **migrate scanner** starts at the lowest frame and collects
+//! allocated blocks that the kernel has marked as movable, up to 32 frames at a time. The **free
+//! scanner** starts at the last pageblock and takes free blocks of MOVABLE and CMA pageblocks as
+//! targets. For each pair the kernel is asked to move the contents
+//! ([`Reclaim::migrate`](crate::Reclaim::migrate)); then what was left is freed. It is over when the
+//! scanners meet, or when the block that is wanted is there.
+//!
+//! ```text
+//!   migrate scanner >>>                              <<< free scanner
+//!   | m . u m | . m m . | . . u . | m . . m | . . . . | . . m . |
+//! ```
+//!
+//! # Who owns what
+//!
+//! A target is allocated, with one reference that is the compactor's, from the moment it leaves its
+//! list; so the invariants hold at every step, also while the hook runs. The source belongs to
+//! whoever has its token. The hook is lent the target's token and swaps it for the source's; what it
+//! leaves behind is the compactor's. If that is the target, nothing was moved, and it serves for
+//! another block; anything else is freed, by giving one reference back. So no answer can make a
+//! frame free that somebody still holds, nor lose one. (A token of another allocator, swapped in by
+//! mistake, is dropped, which leaves that allocator's block allocated.)
+//!
+//! # What is looked at
+//!
+//! Each zone remembers where its scanners stopped, and each pageblock has a bit that says that
+//! looking there was in vain. The bits are forgotten when kswapd goes to sleep after the scanners
+//! have met, or after compaction has been put off as long as it can be. Failures put it off: after n
+//! in a row only one request in 2^n is served by compaction, up to one in 64.
+//!
+//! # Differences from Linux 6.1
+//!
+//! Blocks of several frames are moved as a whole, where they are smaller than the block wanted and
+//! than a pageblock; Linux 6.1 passes over them, newer ones move them too. Frames that are left
+//! behind go to the zone, not to the CPU's lists. The free lists are not searched for a start of the
+//! scanners: they go on from where they were.
+//!
+//! # Example
+//!
+//! ```
+//! use page_alloc::sim::{Sim, SimConfig};
+//! use page_alloc::{Gfp, MigrateMode, Migrated, Movability, NoTrace, NodeId, Pages, Pfn, Reclaim};
+//! use std::collections::HashMap;
+//! use std::sync::Mutex;
+//!
+//! /// Who has which block. A real kernel knows by its page tables and its page cache.
+//! #[derive(Default)]
+//! struct Kernel(Mutex<HashMap<Pfn, Pages>>);
+//!
+//! impl Reclaim for Kernel {
+//!     fn can_migrate(&self) -> bool {
+//!         true
+//!     }
+//!
+//!     fn migrate(&self, from: Pfn, target: &mut Pages, _: MigrateMode) -> Migrated {
+//!         let mut owners = self.0.lock().unwrap();
+//!         let Some(mut block) = owners.remove(&from) else { return Migrated::Unmovable };
+//!         assert_eq!(block.order(), target.order()); // here all are single frames
+//!         // Now the frame is copied, and the page tables are told.
+//!         std::mem::swap(&mut block, target);
+//!         owners.insert(block.pfn(), block);
+//!         Migrated::Done
+//!     }
+//! }
+//!
+//! let sim = Sim::boot_with(&SimConfig::flat(64 << 20), Kernel::default(), NoTrace)?;
+//! let mut even = Vec::new();
+//! while let Ok(page) = sim.alloc_page(Gfp::HIGHUSER_MOVABLE | Gfp::NORETRY) {
+//!     sim.set_movable(&page, Movability::Movable)?;
+//!     match page.pfn().get() % 2 {
+//!         0 => even.push(page),
+//!         _ => drop(sim.reclaim().0.lock().unwrap().insert(page.pfn(), page)),
+//!     }
+//! }
+//! for page in even {
+//!     sim.free_pages(page)?; // half of the memory is free, in single frames
+//! }
+//! sim.drain_all_pages(None);
+//! let large = || sim.zones().map(|zone| zone.nr_free()[9] + 2 * zone.nr_free()[10]).sum::<u64>();
+//! assert_eq!(large(), 0);
+//! sim.compact_node(NodeId::ZERO)?;
+//! assert!(large() >= 12, "of 31 pageblocks");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod aligned;
+mod batch;
+mod control;
+mod finished;
+mod migrate;
+mod request;
+mod run;
+mod score;
+mod skip;
+mod source;
+mod stats;
+mod suitable;
+mod target;
+mod targets;
+
+pub(crate) use control::Compactor;
+pub(crate) use request::{CompactRequest, Extent};
+pub(crate) use run::ZoneCompacted;
+pub use score::FragmentationScore;
+pub(crate) use score::score_of_node;
+pub(crate) use skip::reset_isolation_suitable;
+pub use stats::CompactStats;
+pub(crate) use suitable::{Suitability, compact_gap, compaction_suitable, could_compact};
+
+/// So many frames are collected before they are moved.
+pub(crate) const COMPACT_CLUSTER_MAX: usize = 32;

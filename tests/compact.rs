@@ -1,0 +1,23 @@
+//! Compaction, with a model of a kernel that knows who has which block and what is in it: large
+//! blocks are made, contents go with their owners, and no answer of the kernel loses a frame.
+#![allow(missing_docs, unreachable_pub, reason = "a test")]
+
+#[path = "compact/awkward.rs"]
+mod awkward;
+#[path = "compact/churned.rs"]
+mod churned;
+#[path = "compact/direct.rs"]
+mod direct;
+#[path = "compact/kernel.rs"]
+mod kernel;
+#[path = "compact/liar.rs"]
+mod liar;
+#[path = "compact/moves.rs"]
+mod moves;
+#[path = "compact/put_off.rs"]
+mod put_off;
+#[path = "churn/random.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod random;
+#[path = "compact/threads.rs"]
+mod threads;

@@ -1,0 +1,161 @@
+//! Compaction of machines after a random history.
+
+use crate::kernel::{Kernel, Machine, Policy, boot};
+use page_alloc::{NodeId, Order, PAGEBLOCK_NR_PAGES};
+
+const MEMORY: u64 = 96 << 20;
+
+fn order(kernel: &Kernel) -> Order {
+    match kernel.state().random.below(100) {
+        0..85 => Order::O0,
+        85..92 => Order::O1,
+        92..97 => Order::O2,
+        _ => Order::O3,
+    }
+}
+
+/// Fills a machine to that share in hundredths, replaces as many blocks, and frees down to `left`.
+/// Of a hundred blocks, `pinned` can't be moved.
+pub fn churn(machine: &Machine, full: u64, left: u64, pinned: usize) {
+    let (kernel, managed) = (machine.reclaim(), machine.report().managed_pages);
+    let used = || managed - machine.nr_free_pages();
+    let alloc = || {
+        let order = order(kernel);
+        let movable = kernel.state().random.below(100) >= pinned;
+        kernel.alloc(order, movable)
+    };
+    let free = || {
+        let frames = usize::try_from(managed).expect("a small machine");
+        let pfn = kernel.state().random.below(frames) as u64;
+        kernel.free_near(pfn);
+    };
+    while used() < managed * full / 100 && alloc() {}
+    for _ in 0..managed / 2 {
+        free();
+        alloc();
+    }
+    machine.drain_all_pages(None);
+    while used() > managed * left / 100 {
+        free();
+    }
+    machine.drain_all_pages(None);
+}
+
+/// How many pageblocks all movable frames fill, rounded up.
+fn pageblocks_needed(kernel: &Kernel) -> usize {
+    let state = kernel.state();
+    let movable = state.owners.values().filter(|owner| owner.movable);
+    let frames: u64 = movable.map(|owner| owner.pages.order().nr_pages()).sum();
+    usize::try_from(frames.div_ceil(PAGEBLOCK_NR_PAGES)).expect("few")
+}
+
+/// Every pageblock without an unmovable block comes free, but for those that the movable frames
+/// fill, and two in each zone where the scanners meet.
+#[test]
+fn all_that_unmovable_blocks_allow_comes_free() {
+    for seed in 1..6 {
+        let machine = boot(MEMORY, seed);
+        let kernel = machine.reclaim();
+        churn(machine, 90, 50, 4);
+        let (clean, needed) = (kernel.clean_pageblocks().len(), pageblocks_needed(kernel));
+        let before = kernel.free_pageblocks().len();
+        let stats = machine.compact_node(NodeId::ZERO).unwrap();
+        kernel.check();
+        let after = kernel.free_pageblocks().len();
+        assert!(stats.moved > 0 && stats.failed * 50 < stats.moved, "seed {seed}: {stats:?}");
+        assert!(
+            after + needed + 4 >= clean && after > before,
+            "seed {seed}: {before} free, then {after} of {clean}, movable frames fill {needed}"
+        );
+        kernel.finish();
+    }
+}
+
+/// Below where the scanners meet, no pageblock without an unmovable block holds anything; above,
+/// hardly a frame is left free. With single frames, and no unmovable block, that is the best that
+/// can be.
+#[test]
+fn single_movable_frames_are_packed_at_the_end() {
+    let machine = boot(MEMORY, 7);
+    let kernel = machine.reclaim();
+    kernel.fill(true);
+    let every_third = |pfn: u64| pfn.is_multiple_of(3);
+    kernel.free_where(|owner| !every_third(owner.pages.pfn().get()));
+    machine.drain_all_pages(None);
+    let needed = pageblocks_needed(kernel);
+    machine.compact_node(NodeId::ZERO).unwrap();
+    kernel.check();
+    let all = kernel.clean_pageblocks().len();
+    let free = kernel.free_pageblocks().len();
+    // The two zones each have a pageblock where the scanners meet, and frames needed more than once.
+    assert!(free + needed + 3 >= all, "{free} of {all} pageblocks are free, {needed} are needed");
+    kernel.finish();
+}
+
+/// A kernel that is often busy, or refuses, slows compaction down, and nothing else.
+#[test]
+fn a_moody_kernel_loses_nothing() {
+    for seed in 10..14 {
+        let machine = boot(MEMORY, seed);
+        let kernel = machine.reclaim();
+        churn(machine, 90, 60, 8);
+        kernel.set_policy(Policy::Moody);
+        let stats = machine.compact_node(NodeId::ZERO).unwrap();
+        assert!(stats.moved > 0 && stats.failed > 0, "{stats:?}");
+        assert!(kernel.state().asked.len() as u64 > stats.moved, "it was asked again");
+        kernel.check();
+        kernel.finish();
+    }
+}
+
+/// A kernel that is always busy is asked ten times about each block of a batch, and no more.
+#[test]
+fn a_busy_kernel_is_not_asked_for_ever() {
+    let machine = boot(MEMORY, 15);
+    let kernel = machine.reclaim();
+    churn(machine, 90, 60, 0);
+    kernel.set_policy(Policy::Busy);
+    let blocks = kernel.state().owners.len();
+    let stats = machine.compact_node(NodeId::ZERO).unwrap();
+    assert_eq!(stats.moved, 0);
+    let asked = kernel.state().asked.len();
+    assert!(asked > 0 && asked <= 10 * blocks, "{asked} questions about {blocks} blocks");
+    kernel.check();
+    kernel.finish();
+}
+
+/// Whatever a kernel says and does with the tokens that it has, frames are neither lost nor given to
+/// two, and the tables stay sound.
+#[test]
+fn a_lying_kernel_loses_nothing() {
+    for seed in 20..26 {
+        let machine = boot(MEMORY, seed);
+        let kernel = machine.reclaim();
+        churn(machine, 90, 60, 8);
+        kernel.set_policy(Policy::Liar);
+        for _ in 0..3 {
+            machine.compact_node(NodeId::ZERO).unwrap();
+            kernel.check();
+        }
+        assert!(kernel.state().moved > 0);
+        kernel.finish();
+    }
+}
+
+/// What was moved can be moved again: packed, thinned out and packed once more.
+#[test]
+fn moved_blocks_stay_movable() {
+    let machine = boot(MEMORY, 8);
+    let kernel = machine.reclaim();
+    kernel.fill(true);
+    for left in [2, 4] {
+        kernel.free_where(|owner| owner.tag % left != 0);
+        machine.compact_node(NodeId::ZERO).unwrap();
+        kernel.check();
+        machine.compact_node(NodeId::ZERO).unwrap();
+        let (free, needed) = (kernel.free_pageblocks().len(), pageblocks_needed(kernel));
+        let all = kernel.clean_pageblocks().len();
+        assert!(free + needed + 3 >= all, "{free} of {all} are free, {needed} are needed");
+    }
+    kernel.finish();
+}
