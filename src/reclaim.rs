@@ -294,11 +294,17 @@ pub trait Reclaim {
     ///
     /// If nobody has a block of that order there, or it can't be moved now, `target` stays as it is.
     /// What is left in `target` is freed in any case, unless it is the target itself; so no answer
-    /// loses a frame. May sleep as the mode says. The default moves nothing.
+    /// loses a frame. The owner's word was copied before the call: a kernel whose owners change it at
+    /// any time copies it again once it has stopped them.
+    ///
+    /// May sleep as the mode says. `gfp` is what the request that waits may do, or what a kernel thread
+    /// may: without [`Gfp::FS`] its task may hold locks of a file system, and nothing that needs these
+    /// can be moved. A hook that allocates does so with flags without [`Gfp::DIRECT_RECLAIM`], or in a
+    /// context with [`Context::MEMALLOC`], lest it come back here. The default moves nothing.
     #[doc(alias = "migrate_folio")]
     #[doc(alias = "move_to_new_page")]
-    fn migrate(&self, from: Pfn, target: &mut Pages, mode: MigrateMode) -> Migrated {
-        let _ = (from, target, mode);
+    fn migrate(&self, from: Pfn, target: &mut Pages, mode: MigrateMode, gfp: Gfp) -> Migrated {
+        let _ = (from, target, mode, gfp);
         Migrated::Unmovable
     }
 

@@ -150,7 +150,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
         let order = shortage.order;
         let asked = (shortage.highest, flags);
-        let request = CompactRequest::direct(order, migratetype, asked, priority);
+        let request = CompactRequest::direct((order, shortage.gfp), migratetype, asked, priority);
         for zone in zones.filter_map(|id| machine.zone(id)) {
             let state = &zone.shared.compaction;
             if priority > CompactPriority::SyncFull && state.is_deferred(order) {

@@ -32,7 +32,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let Ok(balancer) = self.balancer(node) else { return false };
         let state = &balancer.node.kswapd;
         let nothing_new = state.wishes.get().is_none();
-        nothing_new && state.reached().is_none_or(|reached| balancer.may_sleep(reached))
+        let balanced = || state.reached().is_none_or(|reached| balancer.may_sleep(reached));
+        balancer.is_hopeless() || nothing_new && balanced()
     }
 
     /// Notes for kswapd what is wanted, and says whether its thread has to be woken: what a kernel's

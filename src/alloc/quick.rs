@@ -10,9 +10,7 @@ use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
 use crate::sync::CpuGuard;
 use crate::trace::Trace;
-use crate::{
-    Gfp, MIGRATE_PCPTYPES, MigrateType, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, Pages,
-};
+use crate::{Gfp, MIGRATE_PCPTYPES, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Takes a block from the running CPU's lists, for a request that was let in. `None`: look
@@ -32,8 +30,6 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if gfp.contains(Gfp::ZERO) {
             self.clear(&pages);
         }
-        let migratetype = gfp.migratetype().unwrap_or(MigrateType::Movable);
-        self.trace.mm_page_alloc(Some(pages.pfn()), order, gfp, migratetype);
         Some(pages)
     }
 
@@ -71,7 +67,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         drop(lists);
         drop(here);
         links.frame(index).hand_out(pcp.handed_out(order));
-        Some(machine.memmap.token(index, order))
+        let pages = machine.memmap.token(index, order);
+        self.trace.mm_page_alloc(Some(pages.pfn()), order, gfp, route.migratetype);
+        Some(pages)
     }
 
     /// Puts a block back on the running CPU's lists, as most frees do: one that has no other holder,

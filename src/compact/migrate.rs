@@ -2,6 +2,7 @@
 
 use super::batch::{Batch, Source};
 use super::control::{Compactor, Control};
+use super::request::CompactRequest;
 use super::targets::Target;
 use crate::memmap::{FrameIdx, FrameState, FreeBlock};
 use crate::migration::Migrated;
@@ -9,7 +10,7 @@ use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
 use crate::zone::{block_of_token, find_token};
-use crate::{Movability, Order, Pages};
+use crate::{Movability, Order, Pages, Pfn};
 
 /// The kernel is asked so often about a block that it says is busy.
 #[doc(alias = "NR_MAX_MIGRATE_PAGES_RETRY")]
@@ -90,12 +91,18 @@ impl<P: Platform, R: Reclaim> Control<'_, P, R> {
         frame.set_private(memmap.frame(from).private());
         frame.set_state(frame.state().with_movability(Movability::Movable));
         let mut token = memmap.token(target.index, target.order);
-        let answer = self.at.reclaim.migrate(source.pfn, &mut token, self.request.mode);
+        let answer = self.ask_to_migrate(source.pfn, &mut token);
         match self.settle(target, from, &token) {
             true => Move::Moved,
             false if answer == Migrated::Busy => Move::Busy,
             false => Move::Failed,
         }
+    }
+
+    /// Has the kernel move a block.
+    fn ask_to_migrate(&self, from: Pfn, token: &mut Pages) -> Migrated {
+        let CompactRequest { mode, gfp, .. } = self.request;
+        self.at.reclaim.migrate(from, token, mode, gfp)
     }
 
     /// A target of that order. While there is none, more free blocks are taken, as long as there is

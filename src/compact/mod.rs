@@ -54,7 +54,7 @@
 //!         true
 //!     }
 //!
-//!     fn migrate(&self, from: Pfn, target: &mut Pages, _: MigrateMode) -> Migrated {
+//!     fn migrate(&self, from: Pfn, target: &mut Pages, _: MigrateMode, _: Gfp) -> Migrated {
 //!         let mut owners = self.0.lock().unwrap();
 //!         let Some(mut block) = owners.remove(&from) else { return Migrated::Unmovable };
 //!         assert_eq!(block.order(), target.order()); // here all are single frames

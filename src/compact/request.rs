@@ -2,7 +2,7 @@
 
 use crate::migration::MigrateMode;
 use crate::zone::{CompactionState, Waiting};
-use crate::{AllocFlags, CompactPriority, MigrateType, Order, PAGEBLOCK_ORDER, Pfn, ZoneType};
+use crate::{AllocFlags, CompactPriority, Gfp, MigrateType, Order, PAGEBLOCK_ORDER, Pfn, ZoneType};
 
 /// How much of a zone is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(crate) struct CompactRequest {
     /// The flags of the attempt that waits for the block.
     pub(crate) flags: AllocFlags,
     pub(crate) mode: MigrateMode,
+    /// What the move may do: the flags of the request that waits, or those of a kernel thread.
+    pub(crate) gfp: Gfp,
     pub(crate) extent: Extent,
     /// Whether a request waits for it.
     pub(crate) is_direct: bool,
@@ -42,6 +44,7 @@ impl CompactRequest {
         highest: ZoneType::Movable,
         flags: AllocFlags::empty(),
         mode: MigrateMode::Sync,
+        gfp: Gfp::KERNEL,
         extent: Extent::Whole,
         is_direct: false,
         enough: None,
@@ -60,7 +63,7 @@ impl CompactRequest {
 
     /// For a request that waits.
     pub(crate) const fn direct(
-        order: Order,
+        (order, gfp): (Order, Gfp),
         migratetype: MigrateType,
         (highest, flags): (ZoneType, AllocFlags),
         priority: CompactPriority,
@@ -72,7 +75,7 @@ impl CompactRequest {
         };
         let order = Some(order);
         let (is_direct, enough) = (true, None);
-        Self { order, migratetype, highest, flags, mode, extent, is_direct, enough }
+        Self { order, migratetype, highest, flags, mode, gfp, extent, is_direct, enough }
     }
 
     /// Whether blocks that can't be moved end the work on the aligned block around them, as it can't

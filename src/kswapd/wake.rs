@@ -35,7 +35,7 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
     }
 
     /// Whether so many rounds failed that the node is left alone.
-    pub(super) fn is_hopeless(&self) -> bool {
+    pub(crate) fn is_hopeless(&self) -> bool {
         self.node.kswapd.failures() >= MAX_RECLAIM_RETRIES
     }
 

@@ -67,7 +67,8 @@ impl<T> PerCpu<T> {
             PcpExclusion::Busy => self.lock.try_remote(|| platform.barrier_on(self.owner), wait),
             PcpExclusion::SingleCpu => self.lock.try_own_alone(),
         };
-        taken.then_some(Remote { owner: self, exclusion })
+        // Made only by who has the lock: dropping one gives it back.
+        if taken { Some(Remote { owner: self, exclusion }) } else { None }
     }
 
     /// The CPU that it belongs to.
@@ -149,6 +150,55 @@ impl<T> Drop for Remote<'_, T> {
         match self.exclusion {
             PcpExclusion::Busy => self.owner.lock.release_remote(),
             PcpExclusion::Swap | PcpExclusion::SingleCpu => self.owner.lock.release(),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::PerCpu;
+    use crate::platform::{IrqFlags, PcpExclusion, Platform};
+    use crate::sync::CpuGuard;
+    use crate::{CpuId, PhysAddr};
+
+    /// One thread as two CPUs: it drains as another CPU than its own.
+    struct Port(PcpExclusion);
+
+    // SAFETY: one thread, no interrupts, no memory: by that the contract of `Platform` holds.
+    unsafe impl Platform for Port {
+        fn irq_save(&self) -> IrqFlags {
+            IrqFlags(0)
+        }
+
+        unsafe fn irq_restore(&self, _: IrqFlags) {}
+
+        fn phys_to_virt(&self, _: PhysAddr) -> *mut u8 {
+            core::ptr::null_mut()
+        }
+
+        fn pcp_exclusion(&self) -> PcpExclusion {
+            self.0
+        }
+
+        fn barrier_on(&self, _: CpuId) {}
+    }
+
+    /// Whoever comes while a drainer has the value goes away empty-handed, as often as it comes, and
+    /// leaves the drainer what it has.
+    #[test]
+    fn a_drainer_keeps_the_value_until_it_is_done() {
+        for port in [Port(PcpExclusion::Swap), Port(PcpExclusion::Busy)] {
+            let value = PerCpu::new(CpuId::BOOT, 7);
+            let here = CpuGuard::new(&port);
+            let held = value.remote(&port).expect("nobody has it");
+            for _ in 0..2 {
+                assert!(value.remote(&port).is_none());
+                assert!(value.own(&here).is_none());
+            }
+            assert_eq!(*held, 7);
+            drop(held);
+            assert!(value.own(&here).is_some());
+            assert!(value.remote(&port).is_some());
         }
     }
 }

@@ -52,6 +52,7 @@ impl ZoneMut<'_> {
             let _joined = self.remove(buddy).into_index();
             self.shared.sub_free(list_type, order.nr_pages());
         }
+        self.shared.events.allocated.add(wanted.nr_pages());
         self.set_allocated(FreeBlock::new(index.align_down(wanted)), wanted)
     }
 }

@@ -43,6 +43,34 @@ fn the_first_try_waits_for_nothing() {
     machine.reclaim().finish();
 }
 
+/// A move may do what the request may: without FS, no locks of file systems.
+#[test]
+fn a_move_may_do_what_the_request_may() {
+    let machine = checkerboard(110);
+    let gfp = (Gfp::HIGHUSER_MOVABLE | Gfp::NORETRY) - Gfp::FS;
+    let pages = machine.alloc_pages(gfp, Order::O9).unwrap();
+    assert_eq!(machine.reclaim().state().allowed, gfp);
+    machine.free_pages(pages).unwrap();
+    machine.reclaim().finish();
+}
+
+/// What compaction caught for a request counts as handed out.
+#[test]
+fn a_captured_block_is_counted() {
+    let machine = checkerboard(110);
+    let counted = || {
+        let zones = || machine.zones();
+        let handed_out: u64 = zones().map(|zone| zone.pgalloc()).sum();
+        handed_out - zones().map(|zone| zone.pgfree()).sum::<u64>()
+    };
+    let before = counted();
+    let pages = machine.alloc_pages(Gfp::HIGHUSER_MOVABLE | Gfp::NORETRY, Order::O9).unwrap();
+    assert_eq!(counted(), before + 512);
+    machine.free_pages(pages).unwrap();
+    assert_eq!(counted(), before);
+    machine.reclaim().finish();
+}
+
 /// A request that may not do I/O can't have anything moved for it.
 #[test]
 fn without_io_nothing_is_moved() {

@@ -41,6 +41,8 @@ pub struct State {
     pub policy: Policy,
     pub random: Random,
     pub asked: Vec<(Pfn, Order, MigrateMode)>,
+    /// What the last move might do.
+    pub allowed: Gfp,
     pub moved: u64,
     tags: u64,
 }
@@ -71,6 +73,7 @@ pub fn boot_with(mut config: SimConfig, end: u64, seed: u64) -> &'static Machine
         policy: Policy::Honest,
         random: Random::new(seed),
         asked: Vec::new(),
+        allowed: Gfp::empty(),
         moved: 0,
         tags: 0,
     };
@@ -229,9 +232,10 @@ impl Reclaim for Kernel {
         true
     }
 
-    fn migrate(&self, from: Pfn, target: &mut Pages, mode: MigrateMode) -> Migrated {
+    fn migrate(&self, from: Pfn, target: &mut Pages, mode: MigrateMode, gfp: Gfp) -> Migrated {
         let mut state = self.state();
         state.asked.push((from, target.order(), mode));
+        state.allowed = gfp;
         if state.asked.len().is_multiple_of(512) {
             self.machine().verify().expect("sound tables while a block is moved");
         }

@@ -97,6 +97,7 @@ fn a_hopeless_node_is_left_alone() {
         assert_eq!(priorities, (1..=12).rev().collect::<Vec<_>>());
     }
     assert_eq!(machine.wakeup_kswapd(&wake), Wakeup::NotNeeded);
+    assert!(machine.kswapd_may_sleep(NODE), "whatever is wanted");
     assert!(machine.kswapd_balance(NODE).unwrap().is_hopeless());
     cache.set_script(Script::Free(2000));
     assert_eq!(balance(machine).failures, 0);

@@ -4,10 +4,10 @@ use crate::machine::{Machine, NR_CPUS, config};
 use crate::step::{Step, step};
 use crate::view::view;
 use page_alloc::node::pcp::{PcpHigh, PcpOrders};
-use page_alloc::sim::SimConfig;
+use page_alloc::sim::{Sim, SimConfig, SimTrace};
 use page_alloc::{
-    AllocError, Context, Extfrag, Gfp, KswapdWake, MigrateType, NodeMask, Order, PcpMove, Pfn,
-    Reclaim, Trace,
+    AllocError, Context, Extfrag, Gfp, KswapdWake, MigrateType, Mobility, NoReclaim, NodeMask,
+    Order, PcpMove, Pfn, Reclaim, Trace,
 };
 use proptest::prelude::*;
 use std::cell::{Cell, RefCell};
@@ -183,4 +183,17 @@ fn a_context_counts_though_a_block_is_at_hand() {
         let task = within(Context::TASK, movable).expect("memory");
         assert_eq!(task.pfn(), next[1], "the next movable frame");
     }
+}
+
+/// Where pageblocks are not grouped, all blocks are UNMOVABLE, whatever the flags: the trace point
+/// says so for a block at hand as for the one before it, which was not.
+#[test]
+fn without_grouping_all_is_told_as_unmovable() {
+    let sim = Sim::boot_with(&SimConfig::flat(11 << 20), NoReclaim, SimTrace::default()).unwrap();
+    assert_eq!(sim.report().mobility, Mobility::Disabled);
+    let pages = [(); 4].map(|()| sim.alloc_page(Gfp::HIGHUSER_MOVABLE).unwrap());
+    let [first, .., last] = &pages;
+    assert_eq!(last.pfn(), first.pfn() + 3, "all of one refill");
+    assert_eq!(sim.trace().allocs(Order::O0, MigrateType::Unmovable), 4);
+    pages.into_iter().for_each(|page| sim.free_pages(page).unwrap());
 }

@@ -19,8 +19,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.reclaim.cond_resched();
         slow.progress = self.reclaim.direct_reclaim(&slow.shortage()).reclaimed > 0;
         self.reclaim.cond_resched();
+        if slow.progress {
+            self.revive_kswapds(slow);
+        }
         let pages = if slow.progress { self.try_reclaimed(slow) } else { None };
         Step::served_or(pages, Step::Compact)
+    }
+
+    /// Where a request could free something, kswapd may try again.
+    fn revive_kswapds(&self, slow: &Slow<'_, '_>) {
+        for node in slow.zones().filter_map(|id| slow.request.machine.node(id.node())) {
+            node.kswapd.succeeded();
+        }
     }
 
     /// Frames came free. If none of them helps, they may have been kept back: in the high-atomic

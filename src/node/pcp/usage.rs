@@ -33,10 +33,16 @@ impl Pcp {
         PcpIndex::all().map(frames).fold(0, u64::wrapping_add)
     }
 
-    /// The frames of all blocks that came back: those that must have, as there are so many.
+    /// The frames of all blocks that came back: those that must have, as there are so many. Exact
+    /// under the lists' lock. Without it what happens in between counts as if more had come back: what
+    /// frames come from is looked at first, and where they went to last.
     pub(crate) fn frames_freed(&self) -> u64 {
+        let supplied = self.supplied.get();
+        let left = u64::from(self.count());
         let gone = self.frames_allocated().wrapping_add(self.returned.get());
-        u64::from(self.count()).wrapping_add(gone).wrapping_sub(self.supplied.get())
+        let freed = left.wrapping_add(gone).wrapping_sub(supplied);
+        // A CPU that is between its two counts may make it one block too few.
+        freed.cast_signed().max(0).cast_unsigned()
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "differences count, modulo 2^32")]
