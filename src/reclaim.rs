@@ -274,7 +274,9 @@ pub trait Reclaim {
     }
 
     /// Whether the kernel can move blocks at all: without that, there is no compaction. The default
-    /// says no, as [`migrate`](Self::migrate) moves nothing by default.
+    /// says no, as [`migrate`](Self::migrate) moves nothing by default. Then a request of several frames
+    /// goes to the out-of-memory killer when no reclaim could make a block for it; a Linux without
+    /// compaction would go on as long as single frames can be had.
     #[doc(alias = "CONFIG_COMPACTION")]
     fn can_migrate(&self) -> bool {
         false

@@ -92,21 +92,24 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             return 0;
         }
         let list = PcpIndex::new(Order::ZERO, request.migratetype);
-        let here = CpuGuard::new(&self.platform);
-        let Some(pcp) = pcps.get(here.cpu(), zone.shared.id) else { return 0 };
-        let lists = (pcp, &here, list);
-        // Frames are cleared with no list held, so one after the other.
+        // Frames are cleared with nothing held, so one after the other.
         let most = if request.gfp.contains(Gfp::ZERO) { 1 } else { usize::MAX };
         let (mut taken, mut next) = (0, 0);
         while next < pages.len() {
+            let here = CpuGuard::new(&self.platform);
+            let Some(pcp) = pcps.get(here.cpu(), zone.shared.id) else { break };
+            let lists = (pcp, &here, list);
             let (filled, passed) = fill(request.machine, lists, &mut pages[next..], most);
             (taken, next) = (taken + filled, next + passed);
+            if filled == 0 && next < pages.len() {
+                if !self.refill_list(request, &attempt, zone, (pcp, here, list)) {
+                    break;
+                }
+                continue;
+            }
+            drop(here);
             if filled == 1 && most == 1 {
                 pages[next - 1].iter().for_each(|page| self.clear(page));
-            }
-            let empty = filled == 0 && next < pages.len();
-            if empty && !self.refill_list(request, &attempt, zone, lists) {
-                break;
             }
         }
         taken

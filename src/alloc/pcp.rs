@@ -40,8 +40,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let index = PcpIndex::new(request.order, request.migratetype);
         let here = CpuGuard::new(&self.platform);
         let pcp = request.machine.pcps.get(here.cpu(), zone.shared.id)?;
-        let block = self.pop_or_refill(request, attempt, zone, (pcp, &here, index))?;
-        drop(here);
+        let block = self.pop_or_refill(request, attempt, zone, (pcp, here, index))?;
         if zone.shared.id.node() != attempt.preferred.node() {
             zone.shared.events.add_pcp_miss();
         }
@@ -50,16 +49,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Some(index)
     }
 
-    /// Takes a block from a list, which is filled first if it is empty.
+    /// Takes a block from a list, which is filled first if it is empty. Then the code may leave its CPU.
     #[inline]
     fn pop_or_refill(
         &self,
         request: &Request<'_>,
         attempt: &Attempt,
         zone: &Zone,
-        (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
+        (pcp, here, index): (&Pcp, CpuGuard<'_, P>, PcpIndex),
     ) -> Option<FreeBlock> {
-        match pop(pcp, here, index, &request.machine.memmap) {
+        match pop(pcp, &here, index, &request.machine.memmap) {
             Popped::Block(block) => Some(block),
             Popped::Empty => self.refill_and_pop(request, attempt, zone, (pcp, here, index)),
             Popped::Busy => None,
@@ -73,21 +72,23 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         request: &Request<'_>,
         attempt: &Attempt,
         zone: &Zone,
-        (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
+        (pcp, here, index): (&Pcp, CpuGuard<'_, P>, PcpIndex),
     ) -> Option<FreeBlock> {
         let mut log = ExtfragLog::default();
         let (block, blocks) = {
-            let mut lists = pcp.lists.own(here)?;
+            let mut lists = pcp.lists.own(&here)?;
             let blocks = self.refill(request, attempt, zone, (pcp, &mut lists, index), &mut log);
             let block = pcp.pop(&mut lists, (index, request.order), request.machine.memmap.links());
             (block.inspect(|_| pcp.count_allocated(index)), blocks)
         };
+        drop(here);
         self.trace_refilled(zone.shared.id, pcp, (index, blocks));
         log.events().for_each(|event| self.trace.mm_page_alloc_extfrag(event));
         block
     }
 
-    /// Fills a list if it is empty. Whether it has blocks then; it may be in use, too.
+    /// Fills a list if it is empty. Whether it has blocks then; it may be in use, too. The code may leave
+    /// its CPU.
     #[cold]
     #[inline(never)]
     pub(super) fn refill_list(
@@ -95,14 +96,15 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         request: &Request<'_>,
         attempt: &Attempt,
         zone: &Zone,
-        (pcp, here, index): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
+        (pcp, here, index): (&Pcp, CpuGuard<'_, P>, PcpIndex),
     ) -> bool {
         let mut log = ExtfragLog::default();
         let (has_blocks, blocks) = {
-            let Some(mut lists) = pcp.lists.own(here) else { return false };
+            let Some(mut lists) = pcp.lists.own(&here) else { return false };
             let blocks = self.refill(request, attempt, zone, (pcp, &mut lists, index), &mut log);
             (lists.list(index).head().is_some(), blocks)
         };
+        drop(here);
         self.trace_refilled(zone.shared.id, pcp, (index, blocks));
         log.events().for_each(|event| self.trace.mm_page_alloc_extfrag(event));
         has_blocks
