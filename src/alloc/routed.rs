@@ -47,12 +47,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         admitted: (Gfp, Context),
         order: Order,
     ) -> Option<Pages> {
-        let way = self.way(machine, admitted, order)?;
-        let take = |zone: &mut ZoneMut<'_>| {
-            zone.rmqueue_at_hand(order, way.migratetype, cma_flag(way.migratetype))
-        };
-        let index = self.take_from(machine, (way, order), take)?;
-        Some(self.hand_out(machine, (index, order), (admitted.0, way)))
+        let take = |zone: &mut ZoneMut<'_>, t| zone.rmqueue_at_hand(order, t, cma_flag(t));
+        self.alloc_by_route(machine, admitted, order, take)
     }
 
     /// Splits a larger block.
@@ -63,11 +59,20 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         admitted: (Gfp, Context),
         order: Order,
     ) -> Option<Pages> {
+        let take = |zone: &mut ZoneMut<'_>, t| zone.rmqueue_own(order, t, cma_flag(t));
+        self.alloc_by_route(machine, admitted, order, take)
+    }
+
+    #[inline(always)]
+    fn alloc_by_route(
+        &self,
+        machine: &Machine,
+        admitted: (Gfp, Context),
+        order: Order,
+        take: impl FnOnce(&mut ZoneMut<'_>, MigrateType) -> Option<FrameIdx>,
+    ) -> Option<Pages> {
         let way = self.way(machine, admitted, order)?;
-        let take = |zone: &mut ZoneMut<'_>| {
-            zone.rmqueue_own(order, way.migratetype, cma_flag(way.migratetype))
-        };
-        let index = self.take_from(machine, (way, order), take)?;
+        let index = self.take_from(machine, (way, order), |zone| take(zone, way.migratetype))?;
         Some(self.hand_out(machine, (index, order), (admitted.0, way)))
     }
 

@@ -13,7 +13,6 @@ use crate::zone::{ReclaimActive, Zone};
 use crate::zone_id::ZoneId;
 use crate::{CpuId, NodeId, ZoneType};
 use core::fmt;
-use core::sync::atomic::{Ordering, fence};
 
 /// Why a setting was refused. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +116,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
         let high = limits.high..=limits.high;
         machine.pcps.of_zone(zone.shared.id).for_each(|pcp| {
-            pcp.set_range(limits.batch, high.clone(), zone.shared.reclaim_active());
+            pcp.set_range(limits.batch, high.clone(), &zone.shared);
         });
         Ok(())
     }
@@ -136,10 +135,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         active: ReclaimActive,
     ) -> Result<(), TuneError> {
         let (machine, zone) = self.tuned_zone(node, zone)?;
-        zone.shared.set_reclaim_active(active);
-        // A CPU that adapts its bound now either is before this, or sees what was noted.
-        fence(Ordering::SeqCst);
-        machine.pcps.of_zone(zone.shared.id).for_each(|pcp| pcp.set_reclaim(active));
+        machine.pcps.set_reclaim_active(&zone.shared, active);
         Ok(())
     }
 

@@ -204,8 +204,7 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
     /// CPUs keep less of the zones while their memory is being reclaimed.
     fn set_reclaim_active(&self, highest: ZoneType, active: ReclaimActive) {
         for zone in self.zones(highest) {
-            zone.shared.set_reclaim_active(active);
-            self.machine.pcps.of_zone(zone.shared.id).for_each(|pcp| pcp.set_reclaim(active));
+            self.machine.pcps.set_reclaim_active(&zone.shared, active);
         }
     }
 }

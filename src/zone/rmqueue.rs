@@ -36,8 +36,14 @@ impl ZoneMut<'_> {
             return None;
         }
         let block = self.pop_described(order, migratetype)?;
+        Some(self.take_own(block, order, migratetype))
+    }
+
+    /// Marks a block of the request's own type allocated, which was taken off its list.
+    #[inline(always)]
+    fn take_own(&mut self, block: FreeBlock, order: Order, migratetype: MigrateType) -> FrameIdx {
         self.shared.sub_free(migratetype, order.nr_pages());
-        Some(self.set_allocated(block, order))
+        self.set_allocated(block, order)
     }
 
     /// Whether another list than that of its type comes first for a request.
@@ -99,8 +105,7 @@ impl ZoneMut<'_> {
             return None;
         }
         let block = self.rmqueue_smallest(order, migratetype)?;
-        self.shared.sub_free(migratetype, order.nr_pages());
-        Some(self.set_allocated(block, order))
+        Some(self.take_own(block, order, migratetype))
     }
 
     /// Takes a block that does not simply come from the list of the request's type.

@@ -83,7 +83,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[cold]
     #[inline(never)]
     pub(super) fn slow_path(&self, request: &Request<'_>) -> Result<Pages, AllocError> {
-        let mut slow = Slow::new(request, self.reclaim.max_rounds());
+        let mut slow = Slow::new(request, self.reclaim.max_rounds().max(1));
         let slow = &mut slow;
         let mut step = Step::Restart;
         loop {

@@ -161,15 +161,13 @@ impl Pcp {
         PcpLimits { batch: self.batch(), high: self.high() }
     }
 
-    pub(crate) fn set_limits(&self, limits: PcpLimits, reclaim: ReclaimActive) {
-        self.batch.store(limits.batch, Ordering::Relaxed);
-        self.high.store(limits.high, Ordering::Relaxed);
-        self.set_reclaim(reclaim);
+    fn set_batch(&self, batch: u32) {
+        self.batch.store(batch, Ordering::Relaxed);
     }
 
     /// While memory of the zone is reclaimed, a CPU keeps at most four batches.
     #[doc(alias = "nr_pcp_high")]
-    pub(crate) fn set_reclaim(&self, reclaim: ReclaimActive) {
+    fn set_reclaim(&self, reclaim: ReclaimActive) {
         let bound = match reclaim {
             ReclaimActive::No => self.high(),
             ReclaimActive::Yes => self.high().min(self.batch().saturating_mul(4)),
@@ -234,8 +232,10 @@ impl Pcp {
     /// included, and in each third one after it, while there are frames.
     pub(crate) fn expires(&self) -> bool {
         let used = self.frames_allocated().wrapping_add(self.frames_freed());
-        if used != self.used_before.get() {
-            self.used_before.set(used);
+        let before = self.used_before.get();
+        self.used_before.set(used);
+        // Compared as it is kept: a counter wraps with the machine's word.
+        if self.used_before.get() != before {
             self.expire.store(PCP_EXPIRE_ROUNDS, Ordering::Relaxed);
         }
         if self.count() == 0 {

@@ -3,9 +3,10 @@
 use super::limits::{MIN_PERCPU_PAGELIST_HIGH_FRACTION, zone_batchsize, zone_highsize};
 use super::{Pcp, PcpHigh, PcpOrders};
 use crate::memmap::{Arena, ArenaFull, Fixed, Table};
-use crate::zone::{Ample, ZoneShared};
+use crate::zone::{Ample, ReclaimActive, ZoneShared};
 use crate::zone_id::ZoneId;
 use crate::{CpuId, Order, Pages};
+use core::sync::atomic::{Ordering, fence};
 
 /// The per-CPU lists: a row for each CPU, with a place for each zone by [`ZoneId::index`].
 #[derive(Debug)]
@@ -85,8 +86,15 @@ impl Pcps {
                 zone_highsize(managed / MIN_PERCPU_PAGELIST_HIGH_FRACTION, cpus, batch).max(min)
             }
         };
-        self.of_zone(zone.id)
-            .for_each(|pcp| pcp.set_range(batch, min..=max, zone.reclaim_active()));
+        self.of_zone(zone.id).for_each(|pcp| pcp.set_range(batch, min..=max, zone));
+    }
+
+    /// Notes whether memory of a zone is being reclaimed, and has all CPUs keep as much as they may then.
+    pub(crate) fn set_reclaim_active(&self, zone: &ZoneShared, active: ReclaimActive) {
+        zone.set_reclaim_active(active);
+        // A CPU that adapts its bound now either is before this, or sees what was noted.
+        fence(Ordering::SeqCst);
+        self.of_zone(zone.id).for_each(|pcp| pcp.follow_reclaim(zone));
     }
 }
 

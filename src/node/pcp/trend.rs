@@ -3,7 +3,6 @@
 //! All is decided where frames move between the lists and their zone: what happened in between is
 //! read off the counts of frames taken and freed. So the lists' users pay nothing.
 
-use super::limits::PcpLimits;
 use super::usage::Usage;
 use super::{Pcp, PcpIndex};
 use crate::zone::watermark::{ZoneView, zone_watermark_ok};
@@ -97,11 +96,25 @@ impl Pcp {
     }
 
     /// Sets the batch and where `high` may move; it stays where it is, if it may.
-    pub(crate) fn set_range(&self, batch: u32, range: RangeInclusive<u32>, reclaim: ReclaimActive) {
+    pub(crate) fn set_range(&self, batch: u32, range: RangeInclusive<u32>, zone: &ZoneShared) {
         let (min, max) = range.into_inner();
         self.trend.min.store(min, Ordering::Relaxed);
         self.trend.max.store(max, Ordering::Relaxed);
-        self.set_limits(PcpLimits { batch, high: self.high().min(max).max(min) }, reclaim);
+        self.set_batch(batch);
+        fence(Ordering::SeqCst);
+        self.settle(self.high(), Supply::Ample, zone);
+    }
+
+    /// Memory of the zone is being reclaimed from now on, or no more: the zone has it noted.
+    pub(super) fn follow_reclaim(&self, zone: &ZoneShared) {
+        loop {
+            let reclaim = zone.reclaim_active();
+            self.set_reclaim(reclaim);
+            fence(Ordering::SeqCst);
+            if zone.reclaim_active() == reclaim {
+                return;
+            }
+        }
     }
 
     /// Whether `high` moves.
@@ -186,21 +199,20 @@ impl Pcp {
     /// Sets `high`, as near as it may be, and from how many frames on a batch goes back now. Gives
     /// the new `high`.
     ///
-    /// Whoever begins or ends reclaim at the same time on another CPU notes that, passes a fence and
-    /// sets the bound; here the bound is set first. With a fence on both sides, either that bound is
-    /// the later one, or the note is seen here.
+    /// Whoever sets the range at the same time on another CPU, or begins or ends reclaim, writes that
+    /// down, passes a fence and sets the bound; here the bound is set first. With a fence on both
+    /// sides, either that bound is the later one, or what was written down is seen here.
     fn settle(&self, high: u32, supply: Supply, zone: &ZoneShared) -> u32 {
-        let (min, max) = self.trend.range();
-        let high = high.min(max).max(min);
-        self.high.store(high, Ordering::Relaxed);
         loop {
-            let reclaim = zone.reclaim_active();
+            let (range, reclaim) = (self.trend.range(), zone.reclaim_active());
+            let high = high.min(range.1).max(range.0);
+            self.high.store(high, Ordering::Relaxed);
             self.set_reclaim(reclaim);
             if reclaim == ReclaimActive::No && supply == Supply::Low {
-                self.bound.store(min, Ordering::Relaxed);
+                self.bound.store(range.0, Ordering::Relaxed);
             }
             fence(Ordering::SeqCst);
-            if zone.reclaim_active() == reclaim {
+            if zone.reclaim_active() == reclaim && self.trend.range() == range {
                 return high;
             }
         }
