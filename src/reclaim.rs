@@ -358,7 +358,8 @@ pub trait Reclaim {
     }
 
     /// How often a request may begin anew in the slow path, each time with reclaim, before it is
-    /// given up, whatever the other hooks say: asked once for each request that gets there.
+    /// given up, whatever the other hooks say: asked once for each request that gets there. The first
+    /// time, at the min watermark and without reclaim, is counted, and always made; 0 is taken for 1.
     ///
     /// Linux has no such limit: there a request goes on while reclaim says that it makes progress,
     /// and one with [`Gfp::NOFAIL`] for ever. The default is [`MAX_ROUNDS`].
