@@ -10,7 +10,7 @@ use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
 use crate::zone::{block_of_token, find_token};
-use crate::{Movability, Order, Pages, Pfn};
+use crate::{Order, Pages, Pfn};
 
 /// The kernel is asked so often about a block that it says is busy.
 #[doc(alias = "NR_MAX_MIGRATE_PAGES_RETRY")]
@@ -89,7 +89,7 @@ impl<P: Platform, R: Reclaim> Control<'_, P, R> {
         };
         let frame = memmap.frame(target.index);
         frame.set_private(memmap.frame(from).private());
-        frame.set_state(frame.state().with_movability(Movability::Movable));
+        frame.set_state(frame.state().as_movable_as(state));
         let mut token = memmap.token(target.index, target.order);
         let answer = self.ask_to_migrate(source.pfn, &mut token);
         match self.settle(target, from, &token) {

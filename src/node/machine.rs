@@ -44,6 +44,11 @@ impl Machine {
         self.zones.as_slice().get(zone.index())
     }
 
+    /// Whether any pageblock is isolated.
+    pub(crate) fn has_isolated(&self) -> bool {
+        self.zones.as_slice().iter().any(|zone| zone.shared.nr_isolated.get() != 0)
+    }
+
     /// The node of a CPU; for one that was not announced, the first node.
     #[inline]
     pub(crate) fn cpu_to_node(&self, cpu: CpuId) -> NodeId {
