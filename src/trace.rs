@@ -138,7 +138,8 @@ pub trait Trace {
         let _ = (pfn, order, migratetype);
     }
 
-    /// A block was freed.
+    /// A block was freed; by compaction, too: one whose contents were moved, or one that was taken to
+    /// move others to and not used. That compaction took a block is told to nobody, as in Linux.
     fn mm_page_free(&self, pfn: Pfn, order: Order) {
         let _ = (pfn, order);
     }

@@ -7,7 +7,7 @@ use page_alloc::{
 
 /// Fills what is left with blocks that stay, and frees the upper half of each pageblock's frames: a
 /// free pageblock as a whole would get nothing moved to it.
-fn make_room(machine: &Machine) {
+pub fn make_room(machine: &Machine) {
     let kernel = machine.reclaim();
     kernel.fill(false);
     kernel.free_where(|owner| owner.pages.pfn().get() & 256 != 0 && !owner.movable);
