@@ -138,7 +138,9 @@ pub trait Trace {
         let _ = (pfn, order, migratetype);
     }
 
-    /// A block is being freed: its last holder gives it back, and nobody else has it yet.
+    /// A block is being freed: its last holder gives it back, and nobody else has it yet. Compaction
+    /// frees too: a block whose contents were moved, or one that was taken to move others to and not
+    /// used. That compaction took a block is told to nobody, as in Linux.
     fn mm_page_free(&self, pfn: Pfn, order: Order) {
         let _ = (pfn, order);
     }

@@ -101,7 +101,7 @@ mod suitable;
 mod target;
 mod targets;
 
-pub(crate) use control::Compactor;
+pub(crate) use control::{Compactor, nr_free};
 pub(crate) use request::{CompactRequest, Extent};
 pub(crate) use run::ZoneCompacted;
 pub use score::FragmentationScore;

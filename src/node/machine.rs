@@ -2,7 +2,7 @@
 
 use super::pcp::Pcps;
 use super::sizing::Sizing;
-use super::{Cpu, Node};
+use super::{Cpu, MachineEvents, Node};
 use crate::memmap::{Memmap, Table};
 use crate::zone::Zone;
 use crate::zone::watermark::ZoneView;
@@ -29,6 +29,7 @@ pub(crate) struct Machine {
     pub(crate) sizing: Sizing,
     pub(crate) layout: ZoneLayout,
     pub(crate) mobility: Mobility,
+    pub(crate) events: MachineEvents,
 }
 
 impl Machine {
