@@ -1,0 +1,233 @@
+//! The system at work: what processes ask of the kernel, and its threads.
+
+use crate::cache::State;
+use crate::kernel::{Faults, Kernel, Machine, Switch, Switches};
+use crate::memory::Block;
+use crate::random::Random;
+use crate::tally::Task;
+use page_alloc::kswapd::KswapdNext;
+use page_alloc::sim::{SimConfig, SimError};
+use page_alloc::{Gfp, Movability, NodeId, Order, Pfn, PfnRange, ZoneType};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// The only node.
+pub(crate) const NODE: NodeId = NodeId::ZERO;
+
+/// How long kswapd naps before it goes to sleep, in steps of a millisecond.
+const NAP: u64 = 100;
+
+/// So many packets wait to be read at most.
+const PACKETS: usize = 64;
+
+/// What the thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kswapd {
+    Sleeps,
+    Naps { until: u64 },
+    Runs,
+}
+
+/// A booted machine with its kernel.
+#[derive(Debug)]
+pub(crate) struct System {
+    machine: Arc<Machine>,
+    pub(crate) random: Random,
+    kswapd: Kswapd,
+    /// Those that came in and were not read.
+    packets: VecDeque<Block>,
+    /// Where each zone lies; a kernel has that in its page flags.
+    spans: Vec<(ZoneType, PfnRange)>,
+    /// Free frames at boot.
+    at_boot: u64,
+}
+
+impl System {
+    pub(crate) fn boot(
+        config: &SimConfig,
+        switches: Switches,
+        (seed, fail_chance): (u64, f64),
+    ) -> Result<Self, SimError> {
+        let faults = Faults { chance: fail_chance, random: Random::new(!seed) };
+        let machine = Kernel::boot(config, switches, faults)?;
+        let spans = machine.zones().map(|zone| (zone.zone_type(), zone.span())).collect();
+        let (random, at_boot) = (Random::new(seed), machine.nr_free_pages());
+        let (kswapd, packets) = (Kswapd::Sleeps, VecDeque::new());
+        Ok(Self { machine, random, kswapd, packets, spans, at_boot })
+    }
+
+    pub(crate) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    pub(crate) fn kernel(&self) -> &Kernel {
+        self.machine.reclaim()
+    }
+
+    /// Frames that the allocator was given.
+    pub(crate) fn managed(&self) -> u64 {
+        self.machine.report().managed_pages
+    }
+
+    /// Some frame of the machine.
+    pub(crate) fn any_frame(&mut self) -> Pfn {
+        let end = self.spans.iter().map(|(_, span)| span.end.get()).max();
+        Pfn::new(self.random.below(end.unwrap_or(0)))
+    }
+
+    /// The flags for memory that can be moved, in a kernel that tells.
+    fn movable(&self, gfp: Gfp) -> Gfp {
+        match self.kernel().switches().grouping {
+            Switch::On => gfp,
+            Switch::Off => gfp - Gfp::MOVABLE,
+        }
+    }
+
+    /// A block for somebody, who writes to it.
+    fn request(&self, gfp: Gfp, order: Order) -> Option<Block> {
+        let pages = self.machine.alloc_pages(gfp, order);
+        let kernel = self.kernel();
+        let mut tally = kernel.tally();
+        tally.asked[order.index()] += 1;
+        tally.failed[order.index()] += u64::from(pages.is_err());
+        Some(kernel.memory().write(pages.ok()?))
+    }
+
+    /// A part of a file is read into the cache, and sometimes changed at once.
+    pub(crate) fn read(&mut self) -> Option<u64> {
+        let order = if self.random.happens(0.1) { Order::O2 } else { Order::O0 };
+        let state = if self.random.happens(0.2) { State::Dirty } else { State::Clean };
+        let block = self.request(self.movable(Gfp::HIGHUSER_MOVABLE), order)?;
+        let frames = block.frames();
+        // From now on compaction may come for it.
+        let _marked = self.machine.set_movable(&block.pages, Movability::Movable);
+        let zone = self.zone_of(block.pages.pfn());
+        self.kernel().cache().add(block, zone, state);
+        Some(frames)
+    }
+
+    fn zone_of(&self, pfn: Pfn) -> ZoneType {
+        let found = self.spans.iter().find(|(_, span)| span.contains(pfn));
+        found.map_or(ZoneType::Movable, |(zone, _)| *zone)
+    }
+
+    /// A process needs memory of the kernel: page tables, stacks, tables of open files.
+    pub(crate) fn grow(&mut self) -> Option<u64> {
+        let order = match self.random.below(20) {
+            0..16 => Order::O0,
+            16..18 => Order::O1,
+            18 => Order::O2,
+            _ => Order::O3,
+        };
+        let block = self.request(Gfp::KERNEL, order)?;
+        Some(self.give(block))
+    }
+
+    /// A process would like a huge page.
+    pub(crate) fn fault_huge(&mut self) -> Option<u64> {
+        let block = self.request_huge()?;
+        Some(self.give(block))
+    }
+
+    pub(crate) fn request_huge(&self) -> Option<Block> {
+        self.request(self.movable(Gfp::TRANSHUGE), Order::O9)
+    }
+
+    fn give(&mut self, block: Block) -> u64 {
+        let frames = block.frames();
+        self.machine.reclaim().processes().give(block, &mut self.random);
+        frames
+    }
+
+    /// A packet comes in, for which nobody can wait. The oldest one has been read by now.
+    pub(crate) fn receive(&mut self) -> Option<u64> {
+        let block = self.request(Gfp::ATOMIC | Gfp::COMP | Gfp::NOWARN, Order::O3)?;
+        let frames = block.frames();
+        self.packets.push_back(block);
+        if self.packets.len() > PACKETS {
+            self.packets.pop_front().into_iter().for_each(|oldest| self.free(oldest));
+        }
+        Some(frames)
+    }
+
+    /// Some process gives a block back.
+    pub(crate) fn take_unmovable(&mut self) -> Option<Block> {
+        self.machine.reclaim().processes().take_any(&mut self.random)
+    }
+
+    /// Some block of the cache is given up.
+    pub(crate) fn take_cached(&mut self) -> Option<Block> {
+        let pfn = self.any_frame();
+        self.kernel().cache().take_from(pfn).map(|page| page.block)
+    }
+
+    pub(crate) fn free(&self, block: Block) {
+        self.kernel().free(&self.machine, block);
+    }
+
+    /// The process that runs longest ends.
+    pub(crate) fn end_process(&self) {
+        let ended = self.kernel().processes().end_first();
+        let blocks = ended.into_iter().flat_map(|process| process.blocks);
+        blocks.for_each(|block| self.free(block));
+    }
+
+    /// The kernel's threads run, if they were woken: each once.
+    pub(crate) fn run_threads(&mut self, now: u64) {
+        let kernel = self.machine.reclaim();
+        let woken = std::mem::take(&mut *kernel.woken());
+        if woken.kswapds.contains(NODE) {
+            self.kswapd = Kswapd::Runs;
+        }
+        self.kswapd = match self.kswapd {
+            Kswapd::Naps { until } if until <= now => match self.machine.kswapd_may_sleep(NODE) {
+                true => Kswapd::Sleeps,
+                false => self.balance(now),
+            },
+            Kswapd::Runs => self.balance(now),
+            other => other,
+        };
+        if woken.kcompactds.contains(NODE) {
+            let _stats = kernel.run_as(Task::Kcompactd, || self.machine.kcompactd(NODE));
+        }
+    }
+
+    /// A round of kswapd, and what it does then.
+    fn balance(&self, now: u64) -> Kswapd {
+        let report = self.kernel().run_as(Task::Kswapd, || self.machine.kswapd_balance(NODE));
+        match report.map(|report| report.next) {
+            Ok(KswapdNext::Again) => Kswapd::Runs,
+            Ok(KswapdNext::Nap) => Kswapd::Naps { until: now + NAP },
+            Err(_) => Kswapd::Sleeps,
+        }
+    }
+
+    /// Everybody gives everything back; what is wrong then, if something is.
+    pub(crate) fn shut_down(&mut self) -> Result<(), String> {
+        let kernel = self.machine.reclaim();
+        while let Some(process) = kernel.processes().end_first() {
+            process.blocks.into_iter().for_each(|block| self.free(block));
+        }
+        while let Some(packet) = self.packets.pop_front() {
+            self.free(packet);
+        }
+        while let Some(page) = kernel.cache().take_oldest() {
+            self.free(page.block);
+        }
+        self.machine.drain_all_pages(None);
+        self.check()
+    }
+
+    /// The allocator's invariants, the contents that owners found, and the number of free frames.
+    fn check(&self) -> Result<(), String> {
+        self.machine.verify().map_err(|violation| violation.to_string())?;
+        match self.kernel().memory().spoiled() {
+            0 => {}
+            blocks => return Err(format!("{blocks} blocks were overwritten")),
+        }
+        match self.machine.nr_free_pages() {
+            free if free == self.at_boot => Ok(()),
+            free => Err(format!("{free} free frames, {} at boot", self.at_boot)),
+        }
+    }
+}
