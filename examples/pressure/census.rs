@@ -100,7 +100,7 @@ fn fill(system: &mut System) {
             occupied if unmovable * 100 < occupied * UNMOVABLE => system.grow(),
             _ => system.read(),
         };
-        if served.is_none() {
+        if !served {
             break;
         }
     }
@@ -183,6 +183,10 @@ pub(crate) fn table(rows: &[Row]) -> impl fmt::Display {
             "order-9 blocks to be had at {occupied} % occupancy, {unmovable} % of it unmovable"
         )?;
         writeln!(f, "  grouping compaction obtainable    ideal  percent  frames moved")?;
-        rows.iter().try_for_each(|row| writeln!(f, "{row}"))
+        rows.iter().try_for_each(|row| writeln!(f, "{row}"))?;
+        writeln!(
+            f,
+            "  (Blocks are moved to movable pageblocks only; without grouping there are few.)"
+        )
     })
 }

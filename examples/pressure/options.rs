@@ -9,7 +9,7 @@ watermarks, kswapd, compaction, stalls, the out-of-memory killer; then how many 
 Usage: pressure [OPTIONS]
 
   --size MIB       memory of the machine, 64 to 16384            [1024]
-  --steps N        milliseconds to simulate, 100 to 100000       [1000]
+  --steps N        milliseconds to simulate, 100 to 100000       [2000]
   --seed N         another number, another history                  [1]
   --fail-chance P  each request fails with this chance, 0 to 1      [0]
   --help           print this
@@ -36,7 +36,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { mib: 1024, steps: 1000, seed: 1, fail_chance: 0.0 }
+        Self { mib: 1024, steps: 2000, seed: 1, fail_chance: 0.0 }
     }
 }
 

@@ -11,10 +11,13 @@ use page_alloc::{PhysAddr, ZoneLayout, ZoneType};
 use std::fmt;
 
 /// The timeline has a group of lines for so many steps, of a millisecond each.
-const STRETCH: u64 = 50;
+const STRETCH: u64 = 100;
 
 /// The sparklines have so many bars at most.
 const MOST_BARS: usize = 100;
+
+/// Processes at the beginning.
+const PROCESSES: usize = 8;
 
 /// A line or a few of the timeline.
 #[derive(Clone, Debug)]
@@ -86,14 +89,13 @@ impl Simulation {
         self.stretches.push(Stretch { phase, end, crossings, tally });
     }
 
-    /// A number of all stretches together.
-    pub(crate) fn total(&self, of: impl Fn(&Tally) -> u64) -> u64 {
-        self.stretches.iter().map(|stretch| of(&stretch.tally)).sum()
+    /// All stretches together.
+    pub(crate) fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        self.stretches.iter().for_each(|stretch| total += &stretch.tally);
+        total
     }
 }
-
-/// Processes at the beginning.
-const PROCESSES: usize = 8;
 
 impl fmt::Display for Stretch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,6 +117,9 @@ impl fmt::Display for Simulation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "timeline")?;
         self.stretches.iter().try_for_each(|stretch| stretch.fmt(f))?;
+        writeln!(f, "  -- in all")?;
+        let lines = self.total().lines();
+        lines.iter().try_for_each(|(name, line)| writeln!(f, "           {name:<9}  {line}"))?;
         let steps = self.stretches.last().map_or(0, |stretch| stretch.end);
         let width = usize::try_from(steps).unwrap_or(usize::MAX).div_ceil(MOST_BARS).max(1);
         writeln!(f, "\nfree frames, the least of each {width} ms\n  {LEGEND}")?;

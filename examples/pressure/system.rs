@@ -17,6 +17,12 @@ pub(crate) const NODE: NodeId = NodeId::ZERO;
 /// How long kswapd naps before it goes to sleep, in steps of a millisecond.
 const NAP: u64 = 100;
 
+/// kcompactd looks so often, in steps, whether the node is fragmented.
+const LOOK_AT_SCORE: u64 = 500;
+
+/// How much kcompactd does before somebody asks, in hundredths. Linux's.
+const PROACTIVENESS: u32 = 20;
+
 /// So many packets wait to be read at most.
 const PACKETS: usize = 64;
 
@@ -93,17 +99,19 @@ impl System {
         Some(kernel.memory().write(pages.ok()?))
     }
 
-    /// A part of a file is read into the cache, and sometimes changed at once.
-    pub(crate) fn read(&mut self) -> Option<u64> {
+    /// A part of a file is read into the cache, and sometimes changed at once; whether there was
+    /// memory for it.
+    pub(crate) fn read(&mut self) -> bool {
         let order = if self.random.happens(0.1) { Order::O2 } else { Order::O0 };
         let state = if self.random.happens(0.2) { State::Dirty } else { State::Clean };
-        let block = self.request(self.movable(Gfp::HIGHUSER_MOVABLE), order)?;
-        let frames = block.frames();
+        let Some(block) = self.request(self.movable(Gfp::HIGHUSER_MOVABLE), order) else {
+            return false;
+        };
         // From now on compaction may come for it.
         let _marked = self.machine.set_movable(&block.pages, Movability::Movable);
         let zone = self.zone_of(block.pages.pfn());
         self.kernel().cache().add(block, zone, state);
-        Some(frames)
+        true
     }
 
     fn zone_of(&self, pfn: Pfn) -> ZoneType {
@@ -112,42 +120,43 @@ impl System {
     }
 
     /// A process needs memory of the kernel: page tables, stacks, tables of open files.
-    pub(crate) fn grow(&mut self) -> Option<u64> {
+    pub(crate) fn grow(&mut self) -> bool {
         let order = match self.random.below(20) {
             0..16 => Order::O0,
             16..18 => Order::O1,
             18 => Order::O2,
             _ => Order::O3,
         };
-        let block = self.request(Gfp::KERNEL, order)?;
-        Some(self.give(block))
+        let block = self.request(Gfp::KERNEL, order);
+        self.give(block)
     }
 
     /// A process would like a huge page.
-    pub(crate) fn fault_huge(&mut self) -> Option<u64> {
-        let block = self.request_huge()?;
-        Some(self.give(block))
+    pub(crate) fn fault_huge(&mut self) -> bool {
+        let block = self.request_huge();
+        self.give(block)
     }
 
     pub(crate) fn request_huge(&self) -> Option<Block> {
-        self.request(self.movable(Gfp::TRANSHUGE), Order::O9)
+        self.request(self.movable(Gfp::TRANSHUGE | Gfp::KSWAPD_RECLAIM), Order::O9)
     }
 
-    fn give(&mut self, block: Block) -> u64 {
-        let frames = block.frames();
+    /// Gives a block to some process, if there is one.
+    fn give(&mut self, block: Option<Block>) -> bool {
+        let Some(block) = block else { return false };
         self.machine.reclaim().processes().give(block, &mut self.random);
-        frames
+        true
     }
 
     /// A packet comes in, for which nobody can wait. The oldest one has been read by now.
-    pub(crate) fn receive(&mut self) -> Option<u64> {
-        let block = self.request(Gfp::ATOMIC | Gfp::COMP | Gfp::NOWARN, Order::O3)?;
-        let frames = block.frames();
-        self.packets.push_back(block);
+    pub(crate) fn receive(&mut self) -> bool {
+        let packet = self.request(Gfp::ATOMIC | Gfp::COMP | Gfp::NOWARN, Order::O3);
+        let served = packet.is_some();
+        self.packets.extend(packet);
         if self.packets.len() > PACKETS {
             self.packets.pop_front().into_iter().for_each(|oldest| self.free(oldest));
         }
-        Some(frames)
+        served
     }
 
     /// Some process gives a block back.
@@ -190,6 +199,16 @@ impl System {
         if woken.kcompactds.contains(NODE) {
             let _stats = kernel.run_as(Task::Kcompactd, || self.machine.kcompactd(NODE));
         }
+        if now.is_multiple_of(LOOK_AT_SCORE) && self.is_fragmented() {
+            let compact = || self.machine.compact_node_proactively(NODE, PROACTIVENESS);
+            let _stats = kernel.run_as(Task::Kcompactd, compact);
+        }
+    }
+
+    /// Whether kcompactd had better make large blocks before somebody wants them.
+    fn is_fragmented(&self) -> bool {
+        let score = self.machine.fragmentation_score_node(NODE);
+        score.is_ok_and(|score| score.calls_for_compaction(PROACTIVENESS))
     }
 
     /// A round of kswapd, and what it does then.

@@ -2,6 +2,7 @@
 
 use page_alloc::{MAX_ORDER, Order, Reclaimed};
 use std::fmt;
+use std::ops::AddAssign;
 
 /// Who runs. Whatever frees or moves frames does it for somebody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl Tally {
             ("kswapd", self.kswapd()),
             ("kcompactd", self.kcompactd()),
             ("stalls", self.stalls()),
-            ("failed", self.failures()),
+            ("requests", self.served()),
             ("injected", some(self.injected, format_args!("{} requests refused", self.injected))),
             ("OOM", self.oom()),
         ];
@@ -104,11 +105,16 @@ impl Tally {
         some(rounds + compactions, text)
     }
 
-    fn failures(&self) -> Option<String> {
+    /// The huge pages that were had, and what else was not.
+    fn served(&self) -> Option<String> {
         let by_order = Order::ALL.into_iter().zip(self.failed.into_iter().zip(self.asked));
-        let texts = by_order.filter(|(_, (failed, _))| *failed > 0);
-        let texts =
-            texts.map(|(order, (failed, asked))| format!("{failed} of {asked} of order {order}"));
+        let told = by_order.filter(|(order, (failed, asked))| match *order {
+            Order::O9 => *asked > 0,
+            _ => *failed > 0,
+        });
+        let texts = told.map(|(order, (failed, asked))| {
+            format!("{} of {asked} of order {order} served", asked - failed)
+        });
         let texts: Vec<_> = texts.collect();
         (!texts.is_empty()).then(|| texts.join(", "))
     }
@@ -117,6 +123,23 @@ impl Tally {
         let kill = |kill: &Kill| format!("process {} killed, {} frames", kill.process, kill.frames);
         let texts: Vec<_> = self.kills.iter().map(kill).collect();
         (!texts.is_empty()).then(|| texts.join("; "))
+    }
+}
+
+impl AddAssign<&Self> for Tally {
+    fn add_assign(&mut self, other: &Self) {
+        for (sum, work) in self.work.iter_mut().zip(&other.work) {
+            sum.rounds += work.rounds;
+            sum.freed += work.freed;
+            sum.scanned += work.scanned;
+            sum.moved += work.moved;
+        }
+        self.asked.iter_mut().zip(other.asked).for_each(|(sum, asked)| *sum += asked);
+        self.failed.iter_mut().zip(other.failed).for_each(|(sum, failed)| *sum += failed);
+        self.injected += other.injected;
+        self.kswapd_wakes += other.kswapd_wakes;
+        self.direct_compactions += other.direct_compactions;
+        self.kills.extend_from_slice(&other.kills);
     }
 }
 

@@ -23,8 +23,8 @@ const QUIET: Phase = Phase { name: "", time: 0, reads: 0, growth: 0, huge: 0, pa
 /// The history.
 pub(crate) const PHASES: [Phase; 6] = [
     Phase { name: "files are read", time: 25, reads: 100, growth: 4, ..QUIET },
-    Phase { name: "processes grow", time: 20, reads: 12, growth: 20, packets: 10, ..QUIET },
     Phase { name: "huge pages are wanted", time: 20, reads: 8, huge: 12, packets: 10, ..QUIET },
+    Phase { name: "processes grow", time: 20, reads: 12, growth: 20, packets: 10, ..QUIET },
     Phase { name: "a burst of reads", time: 5, reads: 60, growth: 1, ..QUIET },
     Phase { name: "a process leaks", time: 20, reads: 4, growth: 80, ..QUIET },
     Phase { name: "most processes end", time: 10, reads: 10, huge: 5, ends: 6, ..QUIET },
