@@ -25,6 +25,8 @@ mod simulation;
 mod system;
 #[path = "../examples/pressure/tally.rs"]
 mod tally;
+#[path = "../examples/pressure/threads.rs"]
+mod threads;
 #[path = "../examples/pressure/workload.rs"]
 mod workload;
 

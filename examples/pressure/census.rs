@@ -10,7 +10,8 @@
 //! by not saying that memory can be moved (no `Gfp::MOVABLE`), and so does this one.
 
 use crate::kernel::{Switch, Switches};
-use crate::system::{NODE, System};
+use crate::system::System;
+use crate::threads::NODE;
 use page_alloc::sim::{SimConfig, SimError};
 use page_alloc::zone::watermark::ZoneView;
 use page_alloc::{Order, WatermarkLevel, ZoneLayout};

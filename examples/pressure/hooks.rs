@@ -10,7 +10,7 @@ use page_alloc::{
 
 impl Reclaim for Kernel {
     fn context(&self) -> Context {
-        Self::context(self)
+        self.running_context()
     }
 
     fn should_fail_alloc_page(&self, _: Gfp, _: Order) -> bool {

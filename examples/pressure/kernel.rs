@@ -132,7 +132,7 @@ impl Kernel {
     }
 
     /// What the running task is, as far as the allocator is concerned.
-    pub(crate) fn context(&self) -> Context {
+    pub(crate) fn running_context(&self) -> Context {
         let running = lock(&self.running);
         match running.task == Task::Kswapd || running.reclaims > 0 {
             true => Context::MEMALLOC,

@@ -5,7 +5,9 @@
 //! cargo run --release --example pressure -- --seed 7 --fail-chance 0.01
 //! ```
 //!
-//! The hooks are in `hooks.rs`.
+//! For who writes one: the hooks are in `hooks.rs`, what they work on in `kernel.rs` and `cache.rs`,
+//! the threads in `threads.rs`. The rest makes pressure and prints what came of it: `workload.rs` has
+//! the phases, `census.rs` the table of huge pages.
 
 mod cache;
 mod census;
@@ -19,6 +21,7 @@ mod random;
 mod simulation;
 mod system;
 mod tally;
+mod threads;
 mod workload;
 
 use options::{Command, Options};

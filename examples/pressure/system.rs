@@ -1,45 +1,24 @@
-//! The system at work: what processes ask of the kernel, and its threads.
+//! The system at work: what processes ask of the kernel.
 
 use crate::cache::State;
 use crate::kernel::{Faults, Kernel, Machine, Switch, Switches};
 use crate::memory::Block;
 use crate::random::Random;
-use crate::tally::Task;
-use page_alloc::kswapd::KswapdNext;
+use crate::threads::Threads;
 use page_alloc::sim::{SimConfig, SimError};
-use page_alloc::{Gfp, Movability, NodeId, Order, Pfn, PfnRange, ZoneType};
+use page_alloc::{Gfp, Movability, Order, Pfn, PfnRange, ZoneType};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// The only node.
-pub(crate) const NODE: NodeId = NodeId::ZERO;
-
-/// How long kswapd naps before it goes to sleep, in steps of a millisecond.
-const NAP: u64 = 100;
-
-/// kcompactd looks so often, in steps, whether the node is fragmented.
-const LOOK_AT_SCORE: u64 = 500;
-
-/// How much kcompactd does before somebody asks, in hundredths. Linux's.
-const PROACTIVENESS: u32 = 20;
-
 /// So many packets wait to be read at most.
 const PACKETS: usize = 64;
-
-/// What the thread does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kswapd {
-    Sleeps,
-    Naps { until: u64 },
-    Runs,
-}
 
 /// A booted machine with its kernel.
 #[derive(Debug)]
 pub(crate) struct System {
     machine: Arc<Machine>,
     pub(crate) random: Random,
-    kswapd: Kswapd,
+    threads: Threads,
     /// Those that came in and were not read.
     packets: VecDeque<Block>,
     /// Where each zone lies; a kernel has that in its page flags.
@@ -58,8 +37,8 @@ impl System {
         let machine = Kernel::boot(config, switches, faults)?;
         let spans = machine.zones().map(|zone| (zone.zone_type(), zone.span())).collect();
         let (random, at_boot) = (Random::new(seed), machine.nr_free_pages());
-        let (kswapd, packets) = (Kswapd::Sleeps, VecDeque::new());
-        Ok(Self { machine, random, kswapd, packets, spans, at_boot })
+        let (threads, packets) = (Threads::default(), VecDeque::new());
+        Ok(Self { machine, random, threads, packets, spans, at_boot })
     }
 
     pub(crate) fn machine(&self) -> &Machine {
@@ -181,44 +160,9 @@ impl System {
         blocks.for_each(|block| self.free(block));
     }
 
-    /// The kernel's threads run, if they were woken: each once.
+    /// The kernel's threads run, if they have to.
     pub(crate) fn run_threads(&mut self, now: u64) {
-        let kernel = self.machine.reclaim();
-        let woken = std::mem::take(&mut *kernel.woken());
-        if woken.kswapds.contains(NODE) {
-            self.kswapd = Kswapd::Runs;
-        }
-        self.kswapd = match self.kswapd {
-            Kswapd::Naps { until } if until <= now => match self.machine.kswapd_may_sleep(NODE) {
-                true => Kswapd::Sleeps,
-                false => self.balance(now),
-            },
-            Kswapd::Runs => self.balance(now),
-            other => other,
-        };
-        if woken.kcompactds.contains(NODE) {
-            let _stats = kernel.run_as(Task::Kcompactd, || self.machine.kcompactd(NODE));
-        }
-        if now.is_multiple_of(LOOK_AT_SCORE) && self.is_fragmented() {
-            let compact = || self.machine.compact_node_proactively(NODE, PROACTIVENESS);
-            let _stats = kernel.run_as(Task::Kcompactd, compact);
-        }
-    }
-
-    /// Whether kcompactd had better make large blocks before somebody wants them.
-    fn is_fragmented(&self) -> bool {
-        let score = self.machine.fragmentation_score_node(NODE);
-        score.is_ok_and(|score| score.calls_for_compaction(PROACTIVENESS))
-    }
-
-    /// A round of kswapd, and what it does then.
-    fn balance(&self, now: u64) -> Kswapd {
-        let report = self.kernel().run_as(Task::Kswapd, || self.machine.kswapd_balance(NODE));
-        match report.map(|report| report.next) {
-            Ok(KswapdNext::Again) => Kswapd::Runs,
-            Ok(KswapdNext::Nap) => Kswapd::Naps { until: now + NAP },
-            Err(_) => Kswapd::Sleeps,
-        }
+        self.threads.run(&self.machine, now);
     }
 
     /// Everybody gives everything back; what is wrong then, if something is.

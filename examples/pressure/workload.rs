@@ -3,7 +3,8 @@
 use crate::random::Random;
 use crate::system::System;
 
-/// A stretch of the history. What is done in it is given in hundredths of the machine's memory.
+/// A stretch of the history. What is done in it is given in hundredths of the machine's memory; what
+/// is read or grows counts as a frame, though some of it is larger.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Phase {
     pub(crate) name: &'static str,
@@ -12,7 +13,7 @@ pub(crate) struct Phase {
     reads: u64,
     growth: u64,
     huge: u64,
-    /// Packets, an order 3 block each, for as long as they are looked at.
+    /// Packets that come in, a block of order 3 each, given back soon.
     packets: u64,
     /// Processes that end at its beginning.
     ends: u64,

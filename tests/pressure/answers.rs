@@ -1,7 +1,8 @@
 //! What the example's kernel answers, hook by hook.
 
 use crate::kernel::{Switch, Switches};
-use crate::system::{NODE, System};
+use crate::system::System;
+use crate::threads::NODE;
 use page_alloc::sim::SimConfig;
 use page_alloc::{
     Gfp, MigrateMode, Migrated, NodeShrink, OomVerdict, Order, Pfn, Reclaim, Reclaimed, Shortage,
