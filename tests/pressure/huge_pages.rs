@@ -3,10 +3,14 @@
 use crate::census::{Row, crowd, table, take};
 use crate::kernel::{Switch, Switches};
 use crate::memory::Block;
+use crate::random::Random;
 use crate::system::System;
 use crate::threads::NODE;
 use page_alloc::sim::SimConfig;
-use page_alloc::{PAGEBLOCK_NR_PAGES, ZoneLayout};
+use page_alloc::{
+    AllocFlags, MigrateType, Mobility, Order, PAGEBLOCK_NR_PAGES, Pages, Pfn, PfnRange, RawZone,
+    RawZoneConfig, ZoneLayout,
+};
 use std::collections::BTreeSet;
 
 const MIB: u64 = 256;
@@ -93,4 +97,42 @@ fn without_grouping_all_memory_is_unmovable() {
     assert!(kinds[0] > 100 && kinds[1] <= 8, "{kinds:?}");
     unmovable.into_iter().for_each(|block| system.free(block));
     assert_eq!(system.shut_down(), Ok(()));
+}
+
+/// One zone, what is taken from it as the example's processes and cache do, and where all of it lies.
+fn history(mobility: Mobility, of: impl Fn(u64) -> MigrateType) -> Vec<Option<Pfn>> {
+    let span = PfnRange::new(Pfn::new(0x1000), Pfn::new(0x1000 + (16 << 9)));
+    let present = [span];
+    let config = RawZoneConfig { mobility, ..RawZoneConfig::new(span, &present) };
+    let mut memory = vec![0; RawZone::metadata_bytes(&config).unwrap()];
+    let mut zone = RawZone::new(&mut memory, &config).unwrap();
+    let (mut random, mut held, mut places) = (Random::new(1), Vec::new(), Vec::new());
+    for _ in 0..40_000 {
+        let kind = of(random.below(3));
+        let order = Order::ALL[random.index(4)];
+        let pages = zone.rmqueue(order, kind, AllocFlags::empty());
+        places.push(pages.as_ref().map(Pages::pfn));
+        match pages {
+            Some(pages) => held.push(pages),
+            None => (0..held.len() / 2).for_each(|_| {
+                let index = random.index(held.len());
+                zone.free_pages(held.swap_remove(index)).unwrap();
+            }),
+        }
+    }
+    zone.verify().unwrap();
+    places
+}
+
+/// Requests that are all unmovable have the same blocks as requests of any kind have with grouping
+/// switched off, in a history in which the zone fills up and half of it is freed, again and again.
+/// Grouping gives others.
+#[test]
+fn all_unmovable_is_as_grouping_off() {
+    let kinds = [MigrateType::Unmovable, MigrateType::Movable, MigrateType::Reclaimable];
+    let any = |kind| kinds[usize::try_from(kind).unwrap()];
+    let off = history(Mobility::Disabled, |kind| Mobility::Disabled.migratetype(any(kind)));
+    assert!(off.iter().filter(|place| place.is_none()).count() > 3);
+    assert_eq!(off, history(Mobility::Grouped, |_| MigrateType::Unmovable));
+    assert_ne!(off, history(Mobility::Grouped, any));
 }
