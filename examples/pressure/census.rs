@@ -2,8 +2,9 @@
 //! with each of them switched off.
 //!
 //! The machine has one zone, so that nothing counts but fragmentation. It is filled with cache pages
-//! and unmovable blocks, mixed, and then as many blocks as it has frames are freed and others taken,
-//! at random. Nothing else is given up meanwhile, and nothing when the huge pages are asked for.
+//! and unmovable blocks, mixed; then half as many blocks as it has frames are freed one by one, each
+//! replaced at once: unmovable ones at random, of the cache mostly the oldest. In the end some more are
+//! freed. The kernel gives up nothing by itself, so that the machine stays as full as it is.
 //!
 //! Linux switches grouping off on machines with less than six pageblocks: then all requests count as
 //! unmovable. The allocator does that for small machines too; a kernel on a larger one has the same
@@ -188,7 +189,7 @@ pub(crate) fn table(rows: &[Row]) -> impl fmt::Display {
         rows.iter().try_for_each(|row| writeln!(f, "{row}"))?;
         writeln!(
             f,
-            "  (Blocks are moved to movable pageblocks only; without grouping there are few.)"
+            "  (Blocks are moved to movable pageblocks only; without grouping these are few.)"
         )
     })
 }

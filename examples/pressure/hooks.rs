@@ -1,4 +1,6 @@
 //! The kernel's side of the contract: the hooks that the allocator calls.
+//!
+//! None is called with a lock of the allocator held, so each may free blocks, or ask for some.
 
 use crate::kernel::{Kernel, Switch};
 use crate::tally::{Kill, Task};
@@ -9,17 +11,21 @@ use page_alloc::{
 };
 
 impl Reclaim for Kernel {
+    /// Who frees memory says so: then the reserves are open to it, and no request of its own comes
+    /// back to reclaim.
     fn context(&self) -> Context {
         self.running_context()
     }
 
+    /// Fault injection, for `--fail-chance`.
     fn should_fail_alloc_page(&self, _: Gfp, _: Order) -> bool {
         let fails = self.is_unlucky();
         self.tally().injected += u64::from(fails);
         fails
     }
 
-    /// May be called in an interrupt: it only notes that the thread has to run.
+    /// The allocator notes what is wanted, and says whether the thread has something to do. May be
+    /// called in an interrupt: a real kernel takes such a lock with interrupts off.
     fn wake_kswapd(&self, wake: KswapdWake) {
         let needed = self.machine().map(|machine| machine.wakeup_kswapd(&wake));
         if needed == Some(Wakeup::Needed) {
@@ -29,11 +35,13 @@ impl Reclaim for Kernel {
         }
     }
 
+    /// What is wanted is noted already: the thread has to run.
     fn wake_kcompactd(&self, node: NodeId) {
         let mut woken = self.woken();
         woken.kcompactds = woken.kcompactds.with(node);
     }
 
+    /// What goes is chosen under the cache's lock, and freed without it.
     fn shrink_node(&self, shrink: &NodeShrink) -> Reclaimed {
         let Some(machine) = self.machine().filter(|_| self.switches().eviction == Switch::On)
         else {
@@ -70,6 +78,7 @@ impl Reclaim for Kernel {
         all
     }
 
+    /// An estimate: some of it may be in use, or can't be written.
     fn reclaimable_pages(&self, _: NodeId, zone: ZoneType) -> u64 {
         match self.switches().eviction {
             Switch::On => self.cache().frames_in(zone),
@@ -83,10 +92,14 @@ impl Reclaim for Kernel {
         None
     }
 
+    /// Without this there is no compaction.
     fn can_migrate(&self) -> bool {
         self.switches().compaction == Switch::On
     }
 
+    /// Contents and token change under the cache's lock, so that nobody sees one without the other. A
+    /// kernel with page tables takes the block out of them before. What is not in the cache stays:
+    /// nobody else could be told where his block went.
     fn migrate(&self, from: Pfn, target: &mut Pages, mode: MigrateMode, _: Gfp) -> Migrated {
         let done = self.cache().relocate(from, target, mode, &mut self.memory());
         if done == Migrated::Done {
@@ -95,6 +108,7 @@ impl Reclaim for Kernel {
         done
     }
 
+    /// The process that has most is gone at once; a real one has to run to its end first.
     fn out_of_memory(&self, _: &Shortage) -> OomVerdict {
         let Some(machine) = self.machine() else { return OomVerdict::NothingToKill };
         let Some(victim) = self.processes().take_largest() else {

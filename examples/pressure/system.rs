@@ -86,7 +86,7 @@ impl System {
         let Some(block) = self.request(self.movable(Gfp::HIGHUSER_MOVABLE), order) else {
             return false;
         };
-        // From now on compaction may come for it.
+        // Without grouping, the flags do not say that it can be moved.
         let _marked = self.machine.set_movable(&block.pages, Movability::Movable);
         let zone = self.zone_of(block.pages.pfn());
         self.kernel().cache().add(block, zone, state);
