@@ -125,6 +125,29 @@ fn moved_blocks_are_the_same() {
     assert_eq!(system.shut_down(), Ok(()));
 }
 
+/// What is dirty may be on its way to disk: who can't wait is told to ask again, who can gets it.
+#[test]
+fn dirty_blocks_are_waited_for() {
+    let mut system = boot(ALL);
+    assert!((0..500).all(|_| system.read()));
+    let (machine, kernel) = (system.machine(), system.kernel());
+    let mut answers = Vec::new();
+    for from in ages(&system) {
+        let mut target = machine.alloc_page(Gfp::HIGHUSER_MOVABLE).unwrap();
+        let mut ask = |mode| kernel.migrate(from, &mut target, mode, Gfp::KERNEL);
+        let at_once = ask(MigrateMode::Async);
+        if at_once == Migrated::Busy {
+            assert_eq!(ask(MigrateMode::SyncLight), Migrated::Done);
+        }
+        answers.push(at_once);
+        machine.free_pages(target).unwrap();
+    }
+    let count = |answer| answers.iter().filter(|it| **it == answer).count();
+    let single = count(Migrated::Busy) + count(Migrated::Done);
+    assert!((10..30).contains(&(count(Migrated::Busy) * 100 / single)), "a fifth is dirty");
+    assert_eq!(system.shut_down(), Ok(()));
+}
+
 /// The process that has most is killed, and all that it had is free; where nobody has anything,
 /// there is nobody to kill.
 #[test]
