@@ -2,6 +2,7 @@
 
 use super::aligned::{end_of, start_of};
 use super::batch::Batch;
+use super::list_search::ListSearch;
 use super::targets::Targets;
 use super::{COMPACT_CLUSTER_MAX, CompactRequest, CompactStats};
 use crate::memmap::{FrameIdx, FrameKind, Memmap};
@@ -117,6 +118,9 @@ pub(super) struct Control<'a, P, R, T> {
     pub(super) is_rescan: bool,
     pub(super) batch: Batch,
     pub(super) targets: Targets,
+    pub(super) lists: ListSearch,
+    /// The pageblock that was found by its free blocks and marked as looked at: it is to be looked at.
+    pub(super) claimed: Option<Pfn>,
     /// The block wanted, once it has come together.
     pub(super) captured: Option<FrameIdx>,
     pub(super) stats: CompactStats,

@@ -117,7 +117,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
             if self.targets.is_full() {
                 return None;
             }
-            self.isolate_freepages(frames);
+            self.isolate_freepages(order, frames);
             if before == (self.free, self.targets.frames()) {
                 return None;
             }

@@ -89,7 +89,10 @@
 mod aligned;
 mod batch;
 mod control;
+mod fast_sources;
+mod fast_targets;
 mod finished;
+mod list_search;
 mod migrate;
 mod request;
 mod run;

@@ -3,6 +3,7 @@
 use super::aligned::start_of;
 use super::batch::Batch;
 use super::control::{Compactor, Control};
+use super::list_search::ListSearch;
 use super::migrate::BatchEnd;
 use super::skip::clear_skips;
 use super::source::Search;
@@ -88,6 +89,8 @@ impl<P: Platform, R: Reclaim, T: Trace> Compactor<'_, P, R, T> {
             is_rescan: false,
             batch: Batch::new(),
             targets: Targets::new(),
+            lists: ListSearch::new(request.order, span),
+            claimed: None,
             captured: None,
             stats: CompactStats::default(),
         }

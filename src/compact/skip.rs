@@ -47,7 +47,7 @@ pub(super) fn clear_skips(memmap: &Memmap, zone: &ZoneShared, reclaim: &impl Rec
         let sought = if last_target.is_some() { Sought::Either } else { Sought::Target };
         if clear_skip(memmap, zone, high, sought) && last_target.is_none() {
             last_target = Some(high);
-            state.set_free(Pfn::new(high));
+            state.restart_free(Pfn::new(high));
         }
         low += PAGEBLOCK_NR_PAGES;
         high = high.saturating_sub(PAGEBLOCK_NR_PAGES);

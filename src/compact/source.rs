@@ -33,9 +33,11 @@ enum Sight {
 }
 
 impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
-    /// Goes on to the first pageblock that may have something, and collects there.
+    /// Goes on to the first pageblock that may have something, and collects there. Large blocks may
+    /// come together sooner elsewhere, as the free lists tell.
     #[doc(alias = "isolate_migratepages")]
     pub(super) fn collect(&mut self) -> Search {
+        self.claim_source();
         while end_of(self.migrate, PAGEBLOCK_ORDER) <= self.free {
             let end = end_of(self.migrate, PAGEBLOCK_ORDER);
             self.at.breathe(self.migrate);
@@ -52,8 +54,9 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// Whether to look into a pageblock that ends there.
     #[doc(alias = "suitable_migration_source")]
     fn is_source(&self, pageblock: FrameIdx, end: Pfn) -> bool {
-        let at_start = self.migrate == start_of(self.migrate, PAGEBLOCK_ORDER);
-        if at_start && !self.may_look_at(pageblock) {
+        let start = start_of(self.migrate, PAGEBLOCK_ORDER);
+        let is_new = self.migrate == start && self.claimed != Some(start);
+        if is_new && !self.may_look_at(pageblock) {
             return false;
         }
         if self.may_give(pageblock) {

@@ -10,11 +10,20 @@ use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
 use crate::zone::NotIsolated;
-use crate::{MigrateType, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn};
+use crate::{MigrateType, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn};
 
 impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
-    /// Takes free blocks until there are as many frames as are to be moved, or the scanners meet.
-    pub(super) fn isolate_freepages(&mut self, wanted: u64) {
+    /// Takes a free block of at least that order off the lists. If none is found there, takes what
+    /// free blocks the scanner passes, until there are as many frames as are to be moved, or the
+    /// scanners meet.
+    pub(super) fn isolate_freepages(&mut self, order: Order, wanted: u64) {
+        self.search_targets(order, wanted);
+        if !self.targets.has(order) {
+            self.scan_freepages(wanted);
+        }
+    }
+
+    fn scan_freepages(&mut self, wanted: u64) {
         let low = end_of(self.migrate, PAGEBLOCK_ORDER);
         let mut start = start_of(self.free, PAGEBLOCK_ORDER);
         let mut from = self.free;
@@ -75,7 +84,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// Takes free blocks between two frames of a pageblock, looking at every `stride`-th frame; gives
     /// where it stopped.
     #[doc(alias = "isolate_freepages_block")]
-    fn isolate_in(&mut self, (start, end): (Pfn, Pfn), stride: u64, wanted: u64) -> Pfn {
+    pub(super) fn isolate_in(&mut self, (start, end): (Pfn, Pfn), stride: u64, wanted: u64) -> Pfn {
         let mut pfn = start.max(self.at.zone.shared.span.start);
         while pfn < end {
             self.stats.free_scanned += 1;

@@ -40,6 +40,11 @@ impl Targets {
         self.frames
     }
 
+    /// Whether one of them is at least that large.
+    pub(super) fn has(&self, order: Order) -> bool {
+        self.blocks.iter().take(self.len).flatten().any(|block| block.order >= order)
+    }
+
     /// Whether another free block should not be added: the places left are for parts of these.
     pub(super) fn is_full(&self) -> bool {
         self.len + RESERVE > PLACES

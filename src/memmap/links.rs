@@ -204,12 +204,47 @@ impl FrameList {
         false
     }
 
+    /// Turns the list, as if its ends were joined, until a block stands at that end. What was between
+    /// the block and the end goes to the other end.
+    ///
+    /// # Safety
+    ///
+    /// The block that starts at `index` is on this list.
+    pub(crate) unsafe fn turn(&mut self, links: FrameLinks, index: FrameIdx, end: ListEnd) {
+        let (Some(head), Some(tail)) = (self.head(), self.end(ListEnd::Tail)) else { return };
+        if self.is_at(end, index) {
+            return;
+        }
+        // INVARIANT: the block is not at that end, so this word names the next block towards it.
+        let (other_end, outward) = match end {
+            ListEnd::Head => (ListEnd::Tail, Link::Prev),
+            ListEnd::Tail => (ListEnd::Head, Link::Next),
+        };
+        let neighbour = links.frame(index).link(outward);
+        links.frame(head).set_link(Link::Prev, tail.get());
+        links.frame(tail).set_link(Link::Next, head.get());
+        self.set_end(other_end, neighbour);
+        self.ends[end as usize] = Some(index);
+    }
+
     /// The blocks, from the first.
     pub(crate) fn iter(&self, links: FrameLinks) -> impl Iterator<Item = FrameIdx> + use<> {
-        let tail = self.end(ListEnd::Tail);
-        core::iter::successors(self.head(), move |index| match tail == Some(*index) {
+        self.iter_from(links, ListEnd::Head)
+    }
+
+    /// The blocks, from one end to the other.
+    pub(crate) fn iter_from(
+        &self,
+        links: FrameLinks,
+        end: ListEnd,
+    ) -> impl Iterator<Item = FrameIdx> + use<> {
+        let (inward, last) = match end {
+            ListEnd::Head => (Link::Next, self.end(ListEnd::Tail)),
+            ListEnd::Tail => (Link::Prev, self.head()),
+        };
+        core::iter::successors(self.end(end), move |index| match last == Some(*index) {
             true => None,
-            false => FrameIdx::from_link(links.frame(*index).link(Link::Next)),
+            false => FrameIdx::from_link(links.frame(*index).link(inward)),
         })
     }
 }

@@ -29,6 +29,9 @@ pub(crate) struct CompactionState {
     /// Where the migrate scanner started after the hints were last cleared.
     #[doc(alias = "compact_init_migrate_pfn")]
     init_migrate: AtomicUsize,
+    /// The same for the free scanner; 0 until then, so that every place counts as the start.
+    #[doc(alias = "compact_init_free_pfn")]
+    init_free: AtomicUsize,
     /// The scanners have met in a compaction for a request, so the hints may be cleared.
     #[doc(alias = "compact_blockskip_flush")]
     flush_skips: AtomicBool,
@@ -63,6 +66,7 @@ impl CompactionState {
             migrate: [const { AtomicUsize::new(0) }; 2],
             free: AtomicUsize::new(0),
             init_migrate: AtomicUsize::new(0),
+            init_free: AtomicUsize::new(0),
             flush_skips: AtomicBool::new(false),
             considered: AtomicU32::new(0),
             defer_shift: AtomicU32::new(0),
@@ -108,6 +112,17 @@ impl CompactionState {
     pub(crate) fn restart_migrate(&self, at: Pfn) {
         self.init_migrate.store(word(at), Ordering::Relaxed);
         self.set_migrate(at);
+    }
+
+    /// The same for the free scanner.
+    pub(crate) fn restart_free(&self, at: Pfn) {
+        self.init_free.store(word(at), Ordering::Relaxed);
+        self.set_free(at);
+    }
+
+    /// Whether a free scanner that is there has hardly begun.
+    pub(crate) fn is_free_start(&self, free: Pfn) -> bool {
+        free >= pfn(&self.init_free)
     }
 
     /// A pageblock that ends there has been looked at by a migrate scanner. One that waits has seen
@@ -271,5 +286,15 @@ mod tests {
         assert_eq!(state.free().get(), 8192);
         state.reset_positions(SPAN);
         assert_eq!((both(), state.free().get()), ([4096, 4096], 8704));
+    }
+
+    /// Until hints are cleared a free scanner is at its start wherever it is; then from there up.
+    #[test]
+    fn the_free_scanner_starts_where_hints_were_cleared() {
+        let state = CompactionState::new(SPAN);
+        assert!(state.is_free_start(Pfn::new(4096)));
+        state.restart_free(Pfn::new(8192));
+        assert_eq!(state.free().get(), 8192);
+        assert!(state.is_free_start(Pfn::new(8192)) && !state.is_free_start(Pfn::new(8191)));
     }
 }

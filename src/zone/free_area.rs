@@ -74,7 +74,17 @@ impl ZoneMut<'_> {
         order: Order,
         migratetype: MigrateType,
     ) -> impl Iterator<Item = FrameIdx> + use<> {
-        self.areas.list(order, migratetype).iter(self.links)
+        self.blocks_from(order, migratetype, ListEnd::Head)
+    }
+
+    /// The blocks of one list, from that end.
+    pub(crate) fn blocks_from(
+        &self,
+        order: Order,
+        migratetype: MigrateType,
+        end: ListEnd,
+    ) -> impl Iterator<Item = FrameIdx> + use<> {
+        self.areas.list(order, migratetype).iter_from(self.links, end)
     }
 
     /// The frame at the head of a list, without looking at its links.
@@ -242,6 +252,17 @@ impl ZoneMut<'_> {
         // The section has an allocated or free block below the largest order: it is not pristine.
         let state = self.links.frame(index).state();
         state.is_free(order, self.bits).then_some(FreeHead { index, order, state })
+    }
+
+    /// Turns the list that a free block is on until the block stands at that end. If no free block
+    /// starts there, nothing happens.
+    #[doc(alias = "move_freelist_head")]
+    #[doc(alias = "move_freelist_tail")]
+    pub(crate) fn turn_list(&mut self, index: FrameIdx, end: ListEnd) {
+        let Some(FreeHead { index, order, state }) = self.free_head(index) else { return };
+        let list = &mut self.areas.lists[order.index()][state.type_number()];
+        // SAFETY: the block's word, which was just read, names the list that it is on (I2, I7).
+        unsafe { list.turn(self.links, index, end) }
     }
 
     /// Moves a free block to the tail of another type's list, of the same order, and counts its
