@@ -25,5 +25,7 @@ mod put_off;
 #[path = "churn/random.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod random;
+#[path = "compact/searched.rs"]
+mod searched;
 #[path = "compact/threads.rs"]
 mod threads;

@@ -184,3 +184,124 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::zone::watermark::setup::Watermarks;
+    use crate::{AllocFlags, PfnRange, RawZone, RawZoneConfig};
+    use std::vec;
+    use std::vec::Vec;
+
+    const START: u64 = 0x1000;
+
+    /// A zone of eight pageblocks in use but for single frames, by their place in the zone.
+    fn with_zone(min: u64, free: impl Iterator<Item = u64>, f: impl FnOnce(&mut ZoneMut<'_>)) {
+        let span = PfnRange::new(Pfn::new(START), Pfn::new(START + 4096));
+        let present = [span];
+        let watermarks = Watermarks { min, low: min, high: min, promo: min };
+        let config = RawZoneConfig { watermarks, ..RawZoneConfig::new(span, &present) };
+        let mut memory = vec![0xa5; RawZone::metadata_bytes(&config).unwrap()];
+        let mut zone = RawZone::new(&mut memory, &config).unwrap();
+        let take = || zone.rmqueue(Order::ZERO, MigrateType::Movable, AllocFlags::empty());
+        let mut pages: Vec<_> = std::iter::from_fn(take).map(Some).collect();
+        pages.sort_by_key(|pages| pages.as_ref().map(|pages| pages.pfn()));
+        for at in free {
+            let pages = pages[usize::try_from(at).unwrap()].take().unwrap();
+            zone.free_pages(pages).unwrap();
+        }
+        f(&mut zone.zone());
+        zone.verify().unwrap();
+    }
+
+    /// Where the free frames stand, as a search meets them.
+    fn on_list(zone: &ZoneMut<'_>) -> Vec<u64> {
+        let blocks = zone.blocks_from(Order::ZERO, MigrateType::Movable, ListEnd::Tail);
+        blocks.map(|index| zone.memmap.pfn_of(index).get() - START).collect()
+    }
+
+    /// With the scanners at the ends of the zone: the last two pageblocks are preferred, those from the
+    /// fifth on will do.
+    fn sweep(limit: u64) -> Sweep {
+        Sweep::new((Pfn::new(START), Pfn::new(START + 4096)), limit)
+    }
+
+    /// Where the block lay that was taken, and how good that was.
+    fn take(sweep: &mut Sweep, zone: &mut ZoneMut<'_>) -> Option<(Merit, u64)> {
+        let (merit, target) = sweep.take(zone, Order::ZERO)?;
+        let target = target.expect("the watermark is 0");
+        Some((merit, zone.memmap.pfn_of(target.index).get() - START))
+    }
+
+    /// A search looks at as many blocks as it may, the next list gets half of that, and the next search
+    /// begins where this one ended.
+    #[test]
+    fn a_search_is_bounded() {
+        with_zone(0, (0..200).map(|at| 2 * at), |zone| {
+            let (mut sweep, met) = (sweep(16), on_list(zone));
+            for (limit, scanned) in [(16, 16), (8, 24), (4, 28), (2, 30), (1, 31), (1, 32)] {
+                assert_eq!(sweep.limit, limit);
+                assert_eq!(take(&mut sweep, zone), None);
+                assert_eq!(sweep.scanned, scanned);
+            }
+            let turned: Vec<_> = met[32..].iter().chain(&met[..32]).copied().collect();
+            assert_eq!(on_list(zone), turned);
+        });
+    }
+
+    /// The first block in the upper quarter is taken, wherever the list has it.
+    #[test]
+    fn the_upper_quarter_is_preferred() {
+        with_zone(0, [0, 2100, 2600, 3072, 4000, 10].into_iter(), |zone| {
+            let first = on_list(zone).into_iter().find(|at| *at >= 3072).unwrap();
+            let mut sweep = sweep(100);
+            assert_eq!(take(&mut sweep, zone), Some((Merit::Preferred, first)));
+            assert!(!on_list(zone).contains(&first) && on_list(zone).len() == 5);
+            let highest = first / PAGEBLOCK_NR_PAGES * PAGEBLOCK_NR_PAGES + START;
+            assert_eq!(sweep.highest, Some(Pfn::new(highest)));
+        });
+    }
+
+    /// Otherwise the highest in the quarter below. None is taken from the lower half.
+    #[test]
+    fn the_quarter_below_will_do() {
+        with_zone(0, [0, 2100, 2600, 3000, 1400, 2047].into_iter(), |zone| {
+            let taken: Vec<_> = std::iter::from_fn(|| take(&mut sweep(100), zone)).collect();
+            assert_eq!(taken, [3000, 2600, 2100].map(|at| (Merit::Acceptable, at)));
+            assert_eq!(on_list(zone).len(), 3);
+        });
+    }
+
+    /// Each block that will do makes the rest of the search shorter.
+    #[test]
+    fn blocks_that_will_do_shorten_the_search() {
+        with_zone(0, [2100, 3000, 2600].into_iter(), |zone| {
+            let first = on_list(zone)[0];
+            let mut sweep = sweep(3);
+            assert_eq!(take(&mut sweep, zone), Some((Merit::Acceptable, first)));
+            assert_eq!(sweep.scanned, 1);
+        });
+    }
+
+    /// The zone's min watermark is kept.
+    #[test]
+    fn the_watermark_is_kept() {
+        with_zone(10, [3900, 3902].into_iter(), |zone| {
+            let taken = sweep(10).take(zone, Order::ZERO);
+            let (merit, refused) = taken.unwrap();
+            assert_eq!((merit, refused), (Merit::Preferred, Err(NotIsolated::TooFewFree)));
+            assert_eq!(on_list(zone).len(), 2);
+        });
+    }
+
+    /// Where the scanners have come near or past each other nothing overflows.
+    #[test]
+    fn scanners_may_have_met() {
+        for (migrate, free) in [(START, START), (START + 512, START), (START + 600, START + 100)] {
+            let sweep = Sweep::new((Pfn::new(migrate), Pfn::new(free)), 1);
+            assert_eq!((sweep.preferred, sweep.least), (Pfn::new(START), Pfn::new(START)));
+        }
+    }
+}

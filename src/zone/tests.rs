@@ -5,7 +5,7 @@ extern crate std;
 
 use super::HighAtomicUse;
 use crate::MigrateType::{Isolate, Movable, Reclaimable};
-use crate::memmap::{FrameIdx, FrameKind};
+use crate::memmap::{FrameIdx, FrameKind, ListEnd};
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::watermark::zone_watermark_ok;
 use crate::{
@@ -219,5 +219,37 @@ fn an_ample_zone_keeps_its_marks() {
         }
         shared.nr_free.set(free);
         shared.weigh();
+    });
+}
+
+/// A list can be turned until any of its blocks stands at either end; what was on that side of it goes
+/// to the other end, in the same order.
+#[test]
+fn lists_turn() {
+    with_zone(4096, &[], |zone| {
+        let mut pages: Vec<_> = (0..40).map(|_| take(zone, Order::ZERO, Movable)).collect();
+        pages.sort_by_key(Pages::pfn);
+        let single = |pages: &Pages| pages.pfn().get() % 8 == 0;
+        let (freed, kept): (Vec<_>, Vec<_>) = pages.into_iter().partition(single);
+        freed.into_iter().for_each(|pages| zone.free_pages(pages).unwrap());
+        let list = |zone: &mut RawZone<'_>| {
+            let blocks = free(zone).into_iter().filter(|block| block.0 == 0 && block.1 == Movable);
+            blocks.map(|block| block.2).collect::<Vec<_>>()
+        };
+        let len = list(zone).len();
+        assert!(len >= 5);
+        for end in [ListEnd::Head, ListEnd::Tail] {
+            for at in 0..len {
+                let mut expected = list(zone);
+                let index = zone.zone().memmap.index_of(Pfn::new(expected[at])).unwrap();
+                zone.zone().turn_list(index, end);
+                expected.rotate_left(if end == ListEnd::Head { at } else { at + 1 });
+                assert_eq!(list(zone), expected);
+                let backwards =
+                    zone.zone().blocks_from(Order::ZERO, Movable, ListEnd::Tail).count();
+                assert_eq!((zone.verify(), backwards), (Ok(()), len));
+            }
+        }
+        kept.into_iter().for_each(|pages| zone.free_pages(pages).unwrap());
     });
 }
