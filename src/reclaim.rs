@@ -237,12 +237,26 @@ pub trait Reclaim {
     }
 
     /// Frees memory for a request, [`nr_to_reclaim`](Shortage::nr_to_reclaim) frames if possible, by
-    /// what [`gfp`](Shortage::gfp) allows. May sleep. The default frees nothing.
+    /// what [`gfp`](Shortage::gfp) allows, for a kernel that decides by itself where and how hard to
+    /// try; `None`: the crate does, and asks [`shrink_node`](Self::shrink_node), as Linux does. May
+    /// sleep. The default leaves it to the crate.
     #[doc(alias = "try_to_free_pages")]
     #[doc(alias = "__perform_reclaim")]
-    fn direct_reclaim(&self, shortage: &Shortage) -> Reclaimed {
+    fn direct_reclaim(&self, shortage: &Shortage) -> Option<Reclaimed> {
         let _ = shortage;
-        Reclaimed::NOTHING
+        None
+    }
+
+    /// Half of what is kept for those who free memory is used up on that node: a request that is about
+    /// to have memory freed had better wait until kswapd has freed some, that is until
+    /// [`pfmemalloc_watermark_ok`](crate::PageAllocator::pfmemalloc_watermark_ok) says so, or the task
+    /// is to be killed. Without [`Gfp::FS`] it waits for a second at most, as kswapd may need what it
+    /// holds; threads of the kernel don't wait at all. May sleep. The default does not wait.
+    ///
+    /// Called where direct reclaim is the crate's. A kernel whose own it is asks by itself.
+    #[doc(alias = "pfmemalloc_wait")]
+    fn throttle_direct_reclaim(&self, node: NodeId, gfp: Gfp) {
+        let _ = (node, gfp);
     }
 
     /// How many frames of a zone could be freed if need be: an estimate. The default says none.
@@ -317,7 +331,14 @@ pub trait Reclaim {
         let _ = node;
     }
 
-    /// Frees memory of a node, for kswapd. May sleep. The default frees nothing.
+    /// Frees memory of a node, in one pass: for kswapd, and for a request unless
+    /// [`direct_reclaim`](Self::direct_reclaim) is the kernel's own. May sleep. The default frees
+    /// nothing.
+    ///
+    /// Linux goes on in a node, for a large block, until compaction has room there; a hook may do so,
+    /// as it is told the order, or free [`nr_to_reclaim`](NodeShrink::nr_to_reclaim) frames and be
+    /// asked again. Where requests wait for writes that are under way, it is here: after a pass at
+    /// priority 1 or 0 that freed nothing.
     fn shrink_node(&self, shrink: &NodeShrink) -> Reclaimed {
         let _ = shrink;
         Reclaimed::NOTHING

@@ -9,7 +9,7 @@ use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
 use crate::zone::watermark::ZoneView;
 use crate::zone::{ReclaimActive, Zone};
-use crate::{MAX_NR_ZONES, NodeShrink, Order, PAGEBLOCK_ORDER, Shortage, ZoneType};
+use crate::{Gfp, MAX_NR_ZONES, NodeShrink, Order, PAGEBLOCK_ORDER, Reclaimer, Shortage, ZoneType};
 use core::fmt;
 
 /// A round has so many passes at most, whatever the kernel says that it frees; then the thread calls
@@ -135,6 +135,8 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
         let nr_to_reclaim = self.zones(round.highest).map(goal).fold(0, u64::saturating_add);
         let done = self.reclaim.shrink_node(&NodeShrink {
             node: self.node.id,
+            reclaimer: Reclaimer::Kswapd,
+            gfp: Gfp::KERNEL,
             highest: round.highest,
             order: round.order,
             nr_to_reclaim,

@@ -38,6 +38,13 @@ impl Machine {
         if self.online.contains(node) { self.nodes.as_slice().get(node.index()) } else { None }
     }
 
+    /// Somebody could free memory of that node: if its kswapd has given up, it may try again.
+    pub(crate) fn revive_kswapd(&self, node: NodeId) {
+        if let Some(node) = self.node(node) {
+            node.kswapd.succeeded();
+        }
+    }
+
     /// The zone that a frame or a zonelist entry names.
     #[inline]
     pub(crate) fn zone(&self, zone: ZoneId) -> Option<&Zone> {

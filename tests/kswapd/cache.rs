@@ -2,7 +2,8 @@
 
 use page_alloc::sim::{Sim, SimConfig, Tables};
 use page_alloc::{
-    CpuId, Gfp, KswapdWake, NoTrace, NodeId, NodeShrink, Order, Pages, Reclaim, Reclaimed, ZoneType,
+    CpuId, Gfp, KswapdWake, NoTrace, NodeId, NodeShrink, Order, Pages, Reclaim, Reclaimed,
+    Shortage, ZoneType,
 };
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
@@ -124,6 +125,11 @@ impl Reclaim for Cache {
 
     fn reclaimable_pages(&self, _node: NodeId, _zone: ZoneType) -> u64 {
         self.state().reclaimable
+    }
+
+    /// What is freed here is freed by kswapd.
+    fn direct_reclaim(&self, _: &Shortage) -> Option<Reclaimed> {
+        Some(Reclaimed::NOTHING)
     }
 
     fn shrink_node(&self, shrink: &NodeShrink) -> Reclaimed {

@@ -30,8 +30,9 @@
 //! `Restart` and `Retry` begin a *round* each, and a request has
 //! [`max_rounds`](crate::Reclaim::max_rounds) of them; every other step is done once a round at most.
 //! A round is at most nine attempts (walks over the zonelist) and one call each of reclaim, compaction
-//! and the out-of-memory killer. When the rounds are used up the request fails; one that must not
-//! fail ends in a panic.
+//! and the out-of-memory killer. Where reclaim is the crate's, it is at most thirteen passes, each with
+//! one call for each node ([`shrink`]). When the rounds are used up the request fails; one that must
+//! not fail ends in a panic.
 //!
 //! Zonelists don't change after boot, so that no request has to begin anew for their sake.
 
@@ -39,6 +40,7 @@ mod compact;
 mod cpuset;
 mod oom;
 mod reclaim;
+mod shrink;
 mod state;
 
 use super::PageAllocator;
