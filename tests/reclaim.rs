@@ -7,5 +7,7 @@ mod costly;
 mod kernel;
 #[path = "reclaim/passes.rs"]
 mod passes;
+#[path = "reclaim/revival.rs"]
+mod revival;
 #[path = "reclaim/throttle.rs"]
 mod throttle;

@@ -142,11 +142,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     fn reclaims_node(&self, request: &Request<'_>, attempt: &Attempt, zone: &Zone) -> bool {
         let Some(limit) = self.reclaim.node_reclaim_distance() else { return false };
         let (from, to) = (attempt.preferred.node(), zone.shared.id.node());
-        request.machine.distance(from, to) <= limit
-            && matches!(
-                self.reclaim.node_reclaim(to, attempt.gfp, request.order),
-                NodeReclaimed::Some | NodeReclaimed::Success
-            )
+        if request.machine.distance(from, to) > limit {
+            return false;
+        }
+        match self.reclaim.node_reclaim(to, attempt.gfp, request.order) {
+            NodeReclaimed::NotScanned | NodeReclaimed::Full => false,
+            NodeReclaimed::Some | NodeReclaimed::Success => {
+                request.machine.revive_kswapd(to);
+                true
+            }
+        }
     }
 
     /// Takes a block from one zone, whatever its watermarks: from the running CPU's lists where the
