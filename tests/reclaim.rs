@@ -1,6 +1,8 @@
 //! Direct reclaim, its passes and its bounds, with a kernel whose reclaim follows a script.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
+#[path = "reclaim/bounds.rs"]
+mod bounds;
 #[path = "reclaim/costly.rs"]
 mod costly;
 #[path = "reclaim/kernel.rs"]

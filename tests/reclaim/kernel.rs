@@ -3,8 +3,9 @@
 use page_alloc::boot::{MemoryKind, MemoryRegion, NodeRange};
 use page_alloc::sim::{Sim, SimConfig, Tables};
 use page_alloc::{
-    Context, Gfp, KswapdWake, NoTrace, NodeId, NodeMask, NodeReclaimed, NodeShrink, OomVerdict,
-    Order, Pages, Pfn, PhysAddr, Reclaim, Reclaimed, Shortage, ZoneLayout, ZoneType,
+    Context, Gfp, KswapdWake, MAX_ROUNDS, MigrateMode, Migrated, NoTrace, NodeId, NodeMask,
+    NodeReclaimed, NodeShrink, OomVerdict, Order, Pages, Pfn, PhysAddr, Reclaim, Reclaimed,
+    Shortage, ZoneLayout, ZoneType,
 };
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
@@ -25,7 +26,15 @@ pub struct State {
     pub own: Option<Own>,
     pub shrinks: Vec<NodeShrink>,
     pub throttled: Vec<(NodeId, Gfp)>,
+    /// What a pass says that it freed beside what it did free.
+    pub boasts: u64,
+    /// Whether others take at once what a pass frees.
+    pub steals: bool,
+    pub max_rounds: u32,
     pub kills: u32,
+    pub verdict: OomVerdict,
+    /// How often it was asked to move a block.
+    pub migrates: u64,
     pub cpuset: Option<NodeMask>,
     pub context: Context,
     /// What the task becomes while it is throttled.
@@ -71,7 +80,12 @@ pub fn boot_with(mut config: SimConfig) -> &'static Machine {
         own: None,
         shrinks: Vec::new(),
         throttled: Vec::new(),
+        boasts: 0,
+        steals: false,
+        max_rounds: MAX_ROUNDS,
         kills: 0,
+        verdict: OomVerdict::NothingToKill,
+        migrates: 0,
         cpuset: None,
         context: Context::TASK,
         fate: Context::TASK,
@@ -194,18 +208,32 @@ impl Reclaim for Kernel {
         self.state().can_migrate
     }
 
+    fn migrate(&self, _: Pfn, _: &mut Pages, _: MigrateMode, _: Gfp) -> Migrated {
+        self.state().migrates += 1;
+        Migrated::Busy
+    }
+
     fn shrink_node(&self, shrink: &NodeShrink) -> Reclaimed {
-        let most = {
+        let (most, boasts, steals) = {
             let mut state = self.state();
             state.shrinks.push(*shrink);
-            (state.frees)(shrink)
+            ((state.frees)(shrink), state.boasts, state.steals)
         };
-        let reclaimed = self.free_where(most, |pages| home(pages) == shrink.node.index() as u64);
-        Reclaimed { reclaimed, scanned: 2 * reclaimed }
+        let here = |pages: &Pages| home(pages) == shrink.node.index() as u64;
+        let reclaimed = if most == 0 { 0 } else { self.free_where(most, here) };
+        if steals {
+            self.fill();
+        }
+        Reclaimed { reclaimed: reclaimed + boasts, scanned: 2 * reclaimed }
+    }
+
+    fn max_rounds(&self) -> u32 {
+        self.state().max_rounds
     }
 
     fn out_of_memory(&self, _: &Shortage) -> OomVerdict {
-        self.state().kills += 1;
-        OomVerdict::NothingToKill
+        let mut state = self.state();
+        state.kills += 1;
+        state.verdict
     }
 }
