@@ -4,10 +4,14 @@
 
 #[path = "compact/awkward.rs"]
 mod awkward;
+#[path = "compact/background.rs"]
+mod background;
 #[path = "compact/churned.rs"]
 mod churned;
 #[path = "compact/direct.rs"]
 mod direct;
+#[path = "compact/events.rs"]
+mod events;
 #[path = "compact/kernel.rs"]
 mod kernel;
 #[path = "compact/liar.rs"]
