@@ -90,6 +90,7 @@ mod aligned;
 mod batch;
 mod control;
 mod finished;
+mod lent;
 mod migrate;
 mod request;
 mod run;

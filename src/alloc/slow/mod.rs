@@ -46,8 +46,8 @@
 //! - Progress that is none resets the count of reclaims in vain, so that rounds would only end with
 //!   `max_rounds`; and each has the lists of all CPUs drained. An honest reclaim frees frames, and these
 //!   are counted, on whichever CPU, also if others take them at once. So a claim of progress is
-//!   believed only if some frame of the machine has been freed since the claim before; 127 in a row are
-//!   believed without, for what is freed later by other means. Then a claim is no progress.
+//!   believed only if some frame of the machine was freed meanwhile; 127 in a row are believed without,
+//!   for what is freed later by other means. Then a claim is no progress.
 //!
 //! That somebody was killed is believed in each round: he may take long to die. A kernel waits in
 //! [`out_of_memory`](crate::Reclaim::out_of_memory) for that. ([`patience`])

@@ -11,9 +11,7 @@ const MAX_COMPACTIONS: u32 = 48;
 /// What a request has put up with so far.
 #[derive(Debug, Default)]
 pub(super) struct Patience {
-    /// Frames freed on the whole machine when a claim was last looked at, and borne out.
-    freed: Option<u64>,
-    /// Claims since then.
+    /// Claims in a row that nothing bore out.
     claims: u32,
     compactions: u32,
     /// Compactions that are put off before the next.
@@ -21,11 +19,11 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Whether to believe that memory was freed: something was, on some CPU, since the last time that
-    /// this was asked; or it was not so often in vain. What is freed with delay is no lie.
-    pub(super) fn believes(&mut self, freed: u64) -> bool {
-        let borne_out = self.freed.replace(freed) != Some(freed);
-        self.claims = if borne_out { 0 } else { self.claims.saturating_add(1) };
+    /// Whether to believe that memory was freed, given how many frames of the machine had been freed
+    /// before and after: there are more now; or it was not so often in vain, as what is freed with delay
+    /// is no lie.
+    pub(super) fn believes(&mut self, before: u64, after: u64) -> bool {
+        self.claims = if before == after { self.claims.saturating_add(1) } else { 0 };
         self.claims < MAX_CREDIT
     }
 
@@ -53,10 +51,10 @@ mod tests {
     #[test]
     fn credit_is_bounded() {
         let mut patience = Patience::default();
-        assert!((0..1000).all(|freed| patience.believes(freed)));
-        let believed = (0..1000).take_while(|_| patience.believes(999)).count();
+        assert!((0..1000).all(|freed| patience.believes(freed, freed + 1)));
+        let believed = (0..1000).take_while(|_| patience.believes(999, 999)).count();
         assert_eq!(believed, MAX_CREDIT as usize - 1);
-        assert!(!patience.believes(999) && patience.believes(1000));
+        assert!(!patience.believes(999, 999) && patience.believes(999, 1000));
     }
 
     /// Many compactions are made at once; then a request that asks again and again has as many more as
@@ -83,6 +81,6 @@ mod tests {
             Patience { compactions: u32::MAX, claims: u32::MAX, ..Patience::default() };
         patience.has_compacted();
         assert_eq!(patience.put_off, u32::MAX - 1);
-        assert!(patience.believes(7) && !patience.may_compact());
+        assert!(!patience.believes(7, 7) && !patience.may_compact());
     }
 }

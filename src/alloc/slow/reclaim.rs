@@ -17,8 +17,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Has memory freed, and tries again if that is said to be done.
     pub(super) fn reclaim_and_try(&self, slow: &mut Slow<'_, '_>) -> Step {
         self.reclaim.cond_resched();
+        let machine = slow.request.machine;
+        let before = machine.frames_freed();
         let claimed = self.perform_reclaim(slow).reclaimed > 0;
-        slow.progress = claimed && slow.patience.believes(slow.request.machine.frames_freed());
+        slow.progress = claimed && slow.patience.believes(before, machine.frames_freed());
         self.reclaim.cond_resched();
         let pages = if slow.progress { self.try_reclaimed(slow) } else { None };
         Step::served_or(pages, Step::Compact)

@@ -8,10 +8,9 @@
 
 use super::Slow;
 use crate::alloc::PageAllocator;
-use crate::compact::{Suitability, compact_gap, compaction_suitable};
+use crate::compact::{Suitability, compact_gap, compaction_suitable, nr_free};
 use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
-use crate::sync::IrqGuard;
 use crate::trace::Trace;
 use crate::zone::Zone;
 use crate::zone::watermark::{ZoneView, zone_watermark_ok};
@@ -113,9 +112,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
         let machine = slow.request.machine;
         let Some(zone) = machine.zone(id) else { return false };
-        let irq = IrqGuard::new(&self.platform);
-        let nr_free = zone.with(&machine.memmap, &irq, |zone| zone.areas.nr_free_by_order());
-        drop(irq);
+        let nr_free = nr_free(zone, machine, &self.platform);
         let (order, highest) = (slow.request.order, slow.request.highest);
         match compaction_suitable(&zone.shared, &nr_free, order, (highest, AllocFlags::empty())) {
             Suitability::Served => true,
