@@ -1,7 +1,7 @@
 //! A kernel that lies about what it moved and freed, while the crate compacts and reclaims: no frame is
 //! lost or given twice, and every call ends.
 
-use crate::mover::{Asked, Machine, NODE_FRAMES, boot, node};
+use crate::mover::{Asked, KINDS, Machine, NODE_FRAMES, boot, node};
 use page_alloc::{Gfp, Movability, NodeMask, Order};
 use proptest::prelude::*;
 
@@ -114,11 +114,12 @@ proptest! {
         seed in any::<u64>(),
         max_rounds in 1_u32..30,
         spare in 50_u32..1500,
+        kinds in 0..KINDS.len(),
         acts in prop::collection::vec(act(), 1..24),
     ) {
         let machine = boot(seed);
         let kernel = machine.reclaim();
-        kernel.fill();
+        kernel.fill(KINDS[kinds]);
         (0..spare).for_each(|_| { kernel.free_any(); });
         kernel.lies.set(true);
         kernel.max_rounds.set(max_rounds);

@@ -50,6 +50,9 @@ pub fn node(number: u32) -> NodeId {
     NodeId::new(number).expect("a node")
 }
 
+/// Memory of one type, or of two.
+pub const KINDS: [&[Gfp]; 2] = [&[Gfp::HIGHUSER_MOVABLE], &[Gfp::HIGHUSER_MOVABLE, Gfp::KERNEL]];
+
 /// Two nodes of 8 MiB with a CPU each; the first has two zones.
 pub fn boot(seed: u64) -> Rc<Machine> {
     let bytes = NODE_FRAMES << 12;
@@ -155,11 +158,11 @@ impl Mover {
         self.machine().free_pages(pages).expect("a token that is held");
     }
 
-    /// Takes all memory in small blocks; most are said to be movable.
-    pub fn fill(&self) {
+    /// Takes all memory in small blocks asked for with these flags; most are said to be movable.
+    pub fn fill(&self, kinds: &[Gfp]) {
         let machine = self.machine();
-        let gfp = (Gfp::HIGHUSER_MOVABLE | Gfp::MEMALLOC | Gfp::NOWARN) - Gfp::DIRECT_RECLAIM;
-        loop {
+        for kind in kinds.iter().cycle() {
+            let gfp = (*kind | Gfp::MEMALLOC | Gfp::NOWARN) - Gfp::DIRECT_RECLAIM;
             let order = if self.below(4) == 0 { Order::O1 } else { Order::O0 };
             let taken = machine.alloc_pages(gfp, order).or_else(|_| machine.alloc_page(gfp));
             let Ok(pages) = taken else { break };
