@@ -303,7 +303,7 @@ impl Reclaim for Mover {
         !self.lies_once_in(16)
     }
 
-    fn migrate(&self, from: Pfn, target: &mut Pages, _: MigrateMode, _: Gfp) -> Migrated {
+    fn migrate(&self, from: Pfn, target: &mut Pages, mode: MigrateMode, _: Gfp) -> Migrated {
         self.count(|asked| asked.migrates += 1);
         self.called();
         if self.asked.get().migrates.is_multiple_of(512) {
@@ -311,6 +311,8 @@ impl Reclaim for Mover {
         }
         let answer = match self.lies.get() {
             true => self.lie(from, target),
+            // All is in use for a while: so it comes to moves that wait, of many blocks at a time.
+            false if mode == MigrateMode::Async => Migrated::Busy,
             false => self.relocate(from, target),
         };
         self.called();
