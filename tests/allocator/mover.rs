@@ -50,8 +50,8 @@ pub fn node(number: u32) -> NodeId {
     NodeId::new(number).expect("a node")
 }
 
-/// Memory of one type, or of two.
-pub const KINDS: [&[Gfp]; 2] = [&[Gfp::HIGHUSER_MOVABLE], &[Gfp::HIGHUSER_MOVABLE, Gfp::KERNEL]];
+/// Memory of one type, or of two: then the lower half of a zone becomes UNMOVABLE.
+pub const KINDS: [&[Gfp]; 2] = [&[Gfp::HIGHUSER_MOVABLE], &[Gfp::KERNEL, Gfp::HIGHUSER_MOVABLE]];
 
 /// Two nodes of 8 MiB with a CPU each; the first has two zones.
 pub fn boot(seed: u64) -> Rc<Machine> {
