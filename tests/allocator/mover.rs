@@ -176,7 +176,8 @@ impl Mover {
     /// The tables are sound; every frame is free or held, and what is held can be freed.
     pub fn finish(&self) {
         let machine = self.machine();
-        (self.lies.set(false), self.fuse.set(None));
+        self.lies.set(false);
+        self.fuse.set(None);
         let held = self.held.take();
         held.into_values().flatten().for_each(|pages| self.free(pages));
         machine.drain_all_pages(None);
@@ -226,9 +227,8 @@ impl Mover {
             6 => self.keep(self.machine().get_page(target).expect("a token")),
             7 => {
                 self.relocate(from, target);
-                let second = self.take_any().map(|pages| {
-                    self.keep(self.machine().get_page(&pages).expect("a token"));
-                    pages
+                let second = self.take_any().inspect(|pages| {
+                    self.keep(self.machine().get_page(pages).expect("a token"));
                 });
                 self.leave(target, second);
             }

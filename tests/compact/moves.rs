@@ -91,6 +91,9 @@ fn isolated_pageblocks_get_nothing() {
     let kernel = machine.reclaim();
     kernel.fill(true);
     kernel.free_where(|owner| owner.pages.pfn().get() & 256 != 0);
+    for owner in kernel.state().owners.values() {
+        machine.set_movable(&owner.pages, Movability::Movable).unwrap();
+    }
     machine.drain_all_pages(None);
     let span = machine.zone(NodeId::ZERO, ZoneType::Dma32).unwrap().span();
     let last = Pfn::new(span.end.get() - 512);
