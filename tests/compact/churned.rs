@@ -1,7 +1,7 @@
 //! Compaction of machines after a random history.
 
 use crate::kernel::{Kernel, Machine, Policy, boot};
-use page_alloc::{NodeId, Order, PAGEBLOCK_NR_PAGES};
+use page_alloc::{NodeId, Order, PAGEBLOCK_NR_PAGES, ZoneType};
 
 const MEMORY: u64 = 96 << 20;
 
@@ -121,6 +121,26 @@ fn a_busy_kernel_is_not_asked_for_ever() {
     let asked = kernel.state().asked.len();
     assert!(asked > 0 && asked <= 10 * blocks, "{asked} questions about {blocks} blocks");
     kernel.check();
+    kernel.finish();
+}
+
+/// Where a batch of a pageblock was collected, all the rest of it is in the next batch, whether or not
+/// anything came of the first.
+#[test]
+fn a_pageblock_is_finished_in_two_batches() {
+    let machine = crate::direct::checkerboard(16);
+    let kernel = machine.reclaim();
+    kernel.set_policy(Policy::Busy);
+    machine.compact_zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+    let state = kernel.state();
+    let asked: Vec<_> = state.asked.iter().map(|(pfn, ..)| pfn.get()).collect();
+    let first = asked[0] / PAGEBLOCK_NR_PAGES * PAGEBLOCK_NR_PAGES;
+    let all: Vec<_> = (first..first + PAGEBLOCK_NR_PAGES).filter(|pfn| pfn % 2 == 1).collect();
+    let (batch, rest) = all.split_at(32);
+    assert!(asked.starts_with(&batch.repeat(10)));
+    assert!(asked[10 * 32..].starts_with(&rest.repeat(10)));
+    assert_eq!(asked[10 * all.len()], first + PAGEBLOCK_NR_PAGES + 1);
+    drop(state);
     kernel.finish();
 }
 
