@@ -36,7 +36,9 @@
 //!   than a pageblock; Linux 6.1 passes over them, newer ones move them too.
 //! - Frames that are left behind go to the zone, not to the CPU's lists.
 //! - The free lists are not searched for a start of the scanners (`fast_find_migrateblock`,
-//!   `fast_isolate_freepages`): they go on from where they were.
+//!   `fast_isolate_freepages`): they go on from where they were. So the free scanner of a compaction
+//!   that waits for nothing, which looks at every 32nd frame only, looks at all of a pageblock where it
+//!   has found a free one: Linux, which has searched the lists before, leaves the rest alone.
 //! - Compaction does not wait while too many frames are isolated (`too_many_isolated`): nothing is
 //!   taken off a list of the kernel's until the kernel itself moves it, one block at a time. A kernel
 //!   that wants fewer moves at once says [`Busy`](crate::Migrated::Busy).
