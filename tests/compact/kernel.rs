@@ -201,6 +201,21 @@ impl Kernel {
         order
     }
 
+    /// From now on these blocks can't be moved.
+    pub fn pin_where(&self, which: impl Fn(&Owner) -> bool) {
+        for owner in self.state().owners.values_mut().filter(|owner| which(owner)) {
+            owner.movable = false;
+            self.machine().set_movable(&owner.pages, Movability::Pinned).expect("a token");
+        }
+    }
+
+    /// The blocks that can't be moved: where they are, and whose.
+    pub fn pinned(&self) -> Vec<(u64, u64)> {
+        let state = self.state();
+        let pinned = state.owners.iter().filter(|(_, owner)| !owner.movable);
+        pinned.map(|(pfn, owner)| (*pfn, owner.tag)).collect()
+    }
+
     /// Frees all blocks of which `which` says so.
     pub fn free_where(&self, which: impl Fn(&Owner) -> bool) {
         let freed: Vec<_> = {
