@@ -110,7 +110,8 @@ pub enum AllocStep {
 /// Functions called at the trace points, each empty by default; with the default nothing of them
 /// is left in the program.
 ///
-/// Called with no lock held, on the CPU where it happened, perhaps in an interrupt.
+/// Called with no lock held, on the CPU where it happened, perhaps in an interrupt. Must not panic: a
+/// block that is told of is between two owners, and nobody would have it then.
 ///
 /// ```
 /// use page_alloc::{Gfp, MigrateType, Order, Pfn, Trace};

@@ -2,7 +2,9 @@
 //! up when memory is wanted.
 
 use crate::memory::{Block, Memory};
-use page_alloc::{MAX_NR_ZONES, MigrateMode, Migrated, NodeShrink, Pages, Pfn, Shortage, ZoneType};
+use page_alloc::{
+    Gfp, MAX_NR_ZONES, MigrateMode, Migrated, NodeShrink, Pages, Pfn, Shortage, ZoneType,
+};
 use std::collections::VecDeque;
 
 /// Whether the disk has the same.
@@ -104,6 +106,7 @@ impl Cache {
         let budget = (self.frames() >> shrink.priority).max(Shortage::CLUSTER);
         let mut isolated = Isolated::default();
         let mut found = 0;
+        let may_write = shrink.may_writepage && shrink.gfp.contains(Gfp::IO);
         for _ in 0..self.queue.len() {
             if isolated.scanned >= budget || found >= shrink.nr_to_reclaim {
                 break;
@@ -114,7 +117,7 @@ impl Cache {
                 isolated.scanned += page.block.frames();
             }
             let is_used = std::mem::take(&mut page.is_referenced);
-            if !is_in_reach || is_used || page.state == State::Dirty && !shrink.may_writepage {
+            if !is_in_reach || is_used || page.state == State::Dirty && !may_write {
                 self.put_back(page);
             } else {
                 found += page.block.frames();

@@ -55,27 +55,11 @@ impl Reclaim for Kernel {
         done
     }
 
-    /// A process stalls: it frees memory itself, with growing urgency.
-    fn direct_reclaim(&self, shortage: &Shortage) -> Reclaimed {
+    /// A process stalls: it frees memory itself, with growing urgency. The allocator does that, by
+    /// `shrink_node`.
+    fn direct_reclaim(&self, _: &Shortage) -> Option<Reclaimed> {
         self.tally().rounds(Task::Process);
-        let mut all = Reclaimed::NOTHING;
-        for priority in (1..=NodeShrink::DEF_PRIORITY).rev() {
-            let done = self.shrink_node(&NodeShrink {
-                node: shortage.node,
-                highest: shortage.highest,
-                order: shortage.order,
-                nr_to_reclaim: shortage.nr_to_reclaim(),
-                priority,
-                may_writepage: shortage.gfp.contains(Gfp::IO),
-                may_swap: shortage.gfp.contains(Gfp::IO),
-            });
-            all.reclaimed += done.reclaimed;
-            all.scanned += done.scanned;
-            if all.reclaimed >= shortage.nr_to_reclaim() {
-                break;
-            }
-        }
-        all
+        None
     }
 
     /// An estimate: some of it may be in use, or can't be written.

@@ -140,7 +140,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
 /// Puts frames from a list into the empty places, at most so many. Gives their number, and how many
 /// places were passed.
-#[inline]
+#[inline(never)]
 fn fill<P: Platform>(
     machine: &Machine,
     (pcp, here, migratetype): (&Pcp, &CpuGuard<'_, P>, MigrateType),

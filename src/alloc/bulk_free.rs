@@ -68,11 +68,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Finds out which places at the start of a slice have single frames that nobody else holds, and
     /// tells of them.
-    #[inline]
+    #[inline(never)]
     fn prepare(&self, machine: &Machine, pages: &[Option<Pages>]) -> Cluster {
         let told = if self.trace.traces_page_free() { Told::Yes } else { Told::No };
-        let mut cluster = Cluster { blocks: [None; CLUSTER], length: 0, told };
-        for (block, place) in cluster.blocks.iter_mut().zip(pages) {
+        let (mut blocks, mut length) = ([None; CLUSTER], 0);
+        for (block, place) in blocks.iter_mut().zip(pages) {
             let Some(page) = place else { break };
             let name = page.name();
             if name.order() != Order::ZERO {
@@ -83,9 +83,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             if let Told::Yes = told {
                 self.trace.mm_page_free(name.pfn(), Order::ZERO);
             }
-            cluster.length += 1;
+            length += 1;
         }
-        cluster
+        Cluster { blocks, length, told }
     }
 
     /// Frees what was prepared, and empties the places.
@@ -109,7 +109,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Puts frames of one zone on the running CPU's lists, as many as these take, and empties their
     /// places.
-    #[inline]
+    #[inline(never)]
     fn push_many(
         &self,
         machine: &Machine,

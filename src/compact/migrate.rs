@@ -2,6 +2,7 @@
 
 use super::batch::{Batch, Source};
 use super::control::{Compactor, Control};
+use super::lent::Lent;
 use super::request::CompactRequest;
 use super::targets::Target;
 use crate::memmap::{FrameIdx, FrameState, FreeBlock};
@@ -46,7 +47,9 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     pub(super) fn move_batch(&mut self) -> BatchEnd {
         let mut batch = core::mem::replace(&mut self.batch, Batch::new());
         let mut end = BatchEnd::AllMoved;
+        let mut busy = 0;
         for _ in 0..PASSES {
+            busy = 0;
             batch.retain(|source, frames| {
                 if end == BatchEnd::NoTargets {
                     return true;
@@ -54,12 +57,16 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
                 match self.move_block(source, frames) {
                     Move::Moved => self.stats.moved += source.order.nr_pages(),
                     Move::Gone => {}
-                    Move::Busy => return true,
+                    Move::Busy => {
+                        busy += source.order.nr_pages();
+                        return true;
+                    }
                     Move::Failed => {
                         self.stats.failed += source.order.nr_pages();
                         end = BatchEnd::SomeFailed;
                     }
                     Move::NoTarget => {
+                        self.stats.failed += source.order.nr_pages();
                         end = BatchEnd::NoTargets;
                         return true;
                     }
@@ -70,13 +77,15 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
                 break;
             }
         }
-        self.stats.failed += batch.frames();
+        // Of those for which there is no target, the rest was not tried.
+        self.stats.failed += busy;
         if end == BatchEnd::AllMoved && !batch.is_empty() { BatchEnd::SomeFailed } else { end }
     }
 
     /// Moves a block; `frames` are those of all blocks that wait.
     #[doc(alias = "unmap_and_move")]
     fn move_block(&mut self, source: Source, frames: u64) -> Move {
+        self.at.reclaim.cond_resched();
         let memmap = self.at.memmap();
         let Some(from) = memmap.index_of(source.pfn) else { return Move::Gone };
         let state = memmap.state(from);
@@ -91,8 +100,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         let frame = memmap.frame(target.index);
         frame.set_private(memmap.frame(from).private());
         frame.set_state(frame.state().as_movable_as(state));
-        let mut token = memmap.token(target.index, target.order);
-        let answer = self.ask_to_migrate(source.pfn, &mut token);
+        let (token, answer) = self.ask_to_migrate(source.pfn, target);
         match self.settle(target, from, &token) {
             true => Move::Moved,
             false if answer == Migrated::Busy => Move::Busy,
@@ -100,10 +108,12 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         }
     }
 
-    /// Has the kernel move a block.
-    fn ask_to_migrate(&self, from: Pfn, token: &mut Pages) -> Migrated {
+    /// Has the kernel move a block; gives the token that it left.
+    fn ask_to_migrate(&self, from: Pfn, target: Target) -> (Pages, Migrated) {
         let CompactRequest { mode, gfp, .. } = self.request;
-        self.at.reclaim.migrate(from, token, mode, gfp)
+        let mut lent = Lent::new(self.at, target);
+        let answer = self.at.reclaim.migrate(from, &mut lent.token, mode, gfp);
+        (lent.back(), answer)
     }
 
     /// A target of that order. While there is none, more free blocks are taken, as long as there is
@@ -150,7 +160,12 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
 impl<P: Platform, R, T: Trace> Compactor<'_, P, R, T> {
     /// Gives a reference back; if it was the last, the block goes to its zone, or with its buddies
     /// makes the block that is wanted in this zone.
-    fn put(&self, token: &Pages, index: FrameIdx, wanted: Option<Order>) -> Option<FrameIdx> {
+    pub(super) fn put(
+        &self,
+        token: &Pages,
+        index: FrameIdx,
+        wanted: Option<Order>,
+    ) -> Option<FrameIdx> {
         if self.memmap().frame(index).count.put_testzero() != Some(true) {
             return None;
         }

@@ -14,6 +14,13 @@
 //!   | m . u m | . m m . | . . u . | m . . m | . . . . | . . m . |
 //! ```
 //!
+//! Before the free scanner goes on, the free lists of movable memory are looked at for a block in the
+//! upper half of what lies between the scanners, best in the upper quarter, whatever its pageblock is
+//! marked as. The migrate scanner goes to pageblocks with free blocks of order 3 or more first, near
+//! where it is, when an order above that is wanted for movable memory or by kcompactd. Either search
+//! looks at a few blocks under the zone's lock, after failures at fewer, and turns the list so that
+//! the next one meets others.
+//!
 //! # Who owns what
 //!
 //! A target is allocated, with one reference that is the compactor's, from the moment it leaves its
@@ -33,10 +40,29 @@
 //!
 //! # Differences from Linux 6.1
 //!
-//! Blocks of several frames are moved as a whole, where they are smaller than the block wanted and
-//! than a pageblock; Linux 6.1 passes over them, newer ones move them too. Frames that are left
-//! behind go to the zone, not to the CPU's lists. The free lists are not searched for a start of the
-//! scanners: they go on from where they were.
+//! - Blocks of several frames are moved as a whole, where they are smaller than the block wanted and
+//!   than a pageblock; Linux 6.1 passes over them, newer ones move them too.
+//! - Frames that are left behind go to the zone, not to the CPU's lists.
+//! - The free scanner of a compaction that waits for nothing, which looks at every 32nd frame only,
+//!   looks at all of a pageblock where it has found a free one; Linux leaves the rest alone.
+//! - A pageblock that was found by the free lists (`fast_find_migrateblock`) is looked into although it
+//!   was marked when it was found, lest it be found again. Linux 6.1 marks it and then passes over it
+//!   for its mark, a mistake that later versions corrected. In one compaction no more pageblocks are
+//!   found so than the zone has, whoever clears marks meanwhile.
+//! - For blocks of several frames only free blocks that are large enough are taken off the lists
+//!   (`fast_isolate_freepages`). If there are none, the free scanner goes on from where it is; for a
+//!   single frame it begins anew lower in the zone, as in Linux.
+//! - kcompactd begins its searches of the lists anew in each zone; Linux carries the count of those in
+//!   vain, and the order to begin with, to the next zone.
+//! - Compaction does not wait while too many frames are isolated (`too_many_isolated`): nothing is
+//!   taken off a list of the kernel's until the kernel itself moves it, one block at a time. A kernel
+//!   that wants fewer moves at once says [`Busy`](crate::Migrated::Busy).
+//! - A compaction that waits for nothing does not end because the zone's lock was taken: it holds the
+//!   lock for one free block at a time, not for a cluster of frames. Nor because others want to run
+//!   (`need_resched`): the hook [`cond_resched`](crate::Reclaim::cond_resched) lets them.
+//! - What can't be moved is known by its mark alone. Pages that are not on an LRU list, that are
+//!   unevictable or dirty or have more holders than mappings are told from others by the kernel, when
+//!   it is asked to move them.
 //!
 //! # Example
 //!
@@ -92,8 +118,10 @@ mod control;
 mod fast_sources;
 mod fast_targets;
 mod finished;
+mod lent;
 mod list_search;
 mod migrate;
+mod part;
 mod request;
 mod run;
 mod score;

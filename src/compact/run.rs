@@ -50,7 +50,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Compactor<'_, P, R, T> {
         let mut control = self.begin(request);
         let result = control.run();
         control.release_targets();
-        let Control { captured, stats, .. } = control;
+        let (captured, stats) = (control.captured.take(), control.stats);
         self.count(&stats);
         let result = if captured.is_some() { CompactResult::Success } else { result };
         ZoneCompacted { result, captured, stats }
@@ -103,20 +103,22 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         // While nothing is found, one that waits need not look again at what others have passed over.
         let mut catches_up = self.request.mode == MigrateMode::Async
             && notes.migrate(Waiting::No) == notes.migrate(Waiting::Yes);
-        let mut last_migrated = None;
+        // From where the scanner found something to move last.
+        let mut last_migrated: Option<Pfn> = None;
         loop {
             if let Some(result) = self.finished() {
                 return result;
             }
-            let pageblock = start_of(self.migrate, PAGEBLOCK_ORDER);
-            self.is_rescan = last_migrated == Some(pageblock);
+            let start = self.migrate;
+            let pageblock = |pfn| start_of(pfn, PAGEBLOCK_ORDER);
+            self.is_rescan = last_migrated.is_some_and(|last| pageblock(last) == pageblock(start));
             match self.collect() {
                 Search::Aborted => return CompactResult::Contended,
                 Search::Nothing if catches_up => notes.catch_up(),
                 Search::Nothing => {}
                 Search::Found => {
                     catches_up = false;
-                    last_migrated = Some(self.pageblock_just_scanned());
+                    last_migrated = Some(start);
                     match self.move_batch() {
                         BatchEnd::AllMoved => {}
                         BatchEnd::NoTargets if self.scanners_met() => {}
@@ -130,10 +132,6 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
                 return CompactResult::Success;
             }
         }
-    }
-
-    fn pageblock_just_scanned(&self) -> Pfn {
-        start_of(Pfn::new(self.migrate.get().saturating_sub(1)), PAGEBLOCK_ORDER)
     }
 
     /// Some frame of the aligned block stays: one who waits for nothing goes on to the next block.

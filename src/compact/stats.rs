@@ -5,7 +5,8 @@ use core::ops::AddAssign;
 /// What a compaction did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CompactStats {
-    /// Blocks, free ones and single frames that the migrate scanner looked at.
+    /// Blocks, free ones and single frames that the migrate scanner looked at, in the zone or on the
+    /// free lists.
     #[doc(alias = "COMPACTMIGRATE_SCANNED")]
     pub migrate_scanned: u64,
     /// The same for the free scanner.

@@ -5,8 +5,8 @@ use crate::system::System;
 use crate::threads::NODE;
 use page_alloc::sim::SimConfig;
 use page_alloc::{
-    Gfp, MigrateMode, Migrated, NodeShrink, OomVerdict, Order, Pfn, Reclaim, Reclaimed, Shortage,
-    ZoneType,
+    Gfp, MigrateMode, Migrated, NodeShrink, OomVerdict, Order, Pfn, Reclaim, Reclaimed, Reclaimer,
+    Shortage, ZoneType,
 };
 
 const ALL: Switches =
@@ -20,6 +20,8 @@ fn boot(switches: Switches) -> System {
 fn thorough(nr_to_reclaim: u64) -> NodeShrink {
     NodeShrink {
         node: NODE,
+        reclaimer: Reclaimer::Kswapd,
+        gfp: Gfp::KERNEL,
         highest: ZoneType::Normal,
         order: Order::ZERO,
         nr_to_reclaim,
