@@ -116,9 +116,15 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         (lent.back(), answer)
     }
 
-    /// A target of that order. While there is none, more free blocks are taken, as long as there is
-    /// room for them.
+    /// A target of that order. If there is none, the free lists are searched once; then, while there
+    /// is none, the free scanner takes more free blocks, as long as there is room for them.
     fn target_for(&mut self, order: Order, frames: u64) -> Option<Target> {
+        if let Some(target) = self.targets.take(order, self.at.memmap()) {
+            return Some(target);
+        }
+        if !self.targets.is_full() {
+            self.search_targets(order, frames);
+        }
         loop {
             if let Some(target) = self.targets.take(order, self.at.memmap()) {
                 return Some(target);
@@ -127,7 +133,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
             if self.targets.is_full() {
                 return None;
             }
-            self.isolate_freepages(order, frames);
+            self.isolate_freepages(frames);
             if before == (self.free, self.targets.frames()) {
                 return None;
             }

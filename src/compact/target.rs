@@ -10,20 +10,11 @@ use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
 use crate::zone::NotIsolated;
-use crate::{MigrateType, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn};
+use crate::{MigrateType, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn};
 
 impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
-    /// Takes a free block of at least that order off the lists. If none is found there, takes what
-    /// free blocks the scanner passes, until there are as many frames as are to be moved, or the
-    /// scanners meet.
-    pub(super) fn isolate_freepages(&mut self, order: Order, wanted: u64) {
-        self.search_targets(order, wanted);
-        if !self.targets.has(order) {
-            self.scan_freepages(wanted);
-        }
-    }
-
-    fn scan_freepages(&mut self, wanted: u64) {
+    /// Takes free blocks until there are as many frames as are to be moved, or the scanners meet.
+    pub(super) fn isolate_freepages(&mut self, wanted: u64) {
         let low = end_of(self.migrate, PAGEBLOCK_ORDER);
         let mut start = start_of(self.free, PAGEBLOCK_ORDER);
         let mut from = self.free;

@@ -66,11 +66,6 @@ impl Targets {
         self.frames
     }
 
-    /// Whether one of them is at least that large.
-    pub(super) fn has(&self, order: Order) -> bool {
-        self.lists[order.index()..].iter().any(|list| list.head.is_some())
-    }
-
     /// Whether another free block should not be added: the places left are for parts of these.
     pub(super) fn is_full(&self) -> bool {
         self.len + RESERVE > PLACES
