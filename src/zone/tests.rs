@@ -229,7 +229,7 @@ fn lists_turn() {
     with_zone(4096, &[], |zone| {
         let mut pages: Vec<_> = (0..40).map(|_| take(zone, Order::ZERO, Movable)).collect();
         pages.sort_by_key(Pages::pfn);
-        let single = |pages: &Pages| pages.pfn().get() % 8 == 0;
+        let single = |pages: &Pages| pages.pfn().get().is_multiple_of(8);
         let (freed, kept): (Vec<_>, Vec<_>) = pages.into_iter().partition(single);
         freed.into_iter().for_each(|pages| zone.free_pages(pages).unwrap());
         let list = |zone: &mut RawZone<'_>| {
