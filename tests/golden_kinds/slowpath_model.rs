@@ -131,7 +131,7 @@ impl<'a> Recorder<'a> {
 }
 
 /// Does what a line says on the way to a state; gives the line with the model's result.
-fn prepare(
+pub fn prepare(
     machine: &mut Machine,
     held: &mut BTreeMap<u64, u32>,
     line: Line<'_>,
@@ -148,7 +148,7 @@ fn prepare(
             while taken < most
                 && let Some(pfn) = zone.rmqueue(order, migratetype, words[5])
             {
-                if words[5].contains('H') {
+                if order > 0 && words[5].contains('H') {
                     zone.reserve_highatomic(pfn, order);
                 }
                 held.insert(pfn, order);

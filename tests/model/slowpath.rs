@@ -1,20 +1,17 @@
 //! The model's whole request: the first attempt and the slow path, with every step written down as
 //! recordings write it. What a kernel around the allocator does comes from a script.
 
-use super::port::{KINDS, ZoneUnderTest};
 use super::slowpath_gfp::Gfp;
-use super::slowpath_script::{Script, zone_name};
+use super::slowpath_script::Script;
 use super::walk::Machine;
 use super::zone::MOVABLE;
 
 /// Orders above it are not fought for.
 const COSTLY_ORDER: u32 = 3;
-/// Rounds in vain after which reclaim is given up, and as many of compaction.
-const MOST_RETRIES: u32 = 16;
 /// Rounds at most, unless the script says otherwise.
 const MOST_ROUNDS: u32 = 65_536;
-const DMA32: usize = 1;
-const NORMAL: usize = 2;
+/// The number of a zone type.
+pub(super) const NORMAL: usize = 2;
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +24,7 @@ pub struct Asked {
 
 /// How a request ends, or what is to be done instead of going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// Served, with these frames.
     Found(u64),
     /// There is no memory: it fails, unless it must not.
@@ -54,20 +51,20 @@ pub struct Request<'m> {
     pub(super) preferred: Option<usize>,
     pub(super) is_first: bool,
     pub(super) steps: Vec<String>,
-    flags: String,
+    pub(super) flags: String,
     rounds: u32,
     generation: u32,
     /// Rounds of reclaim without progress.
-    vain: u32,
+    pub(super) vain: u32,
     /// Rounds of compaction with progress, at the same priority.
-    compactions: u32,
-    priority: &'static str,
-    compacted: String,
-    served_by: String,
+    pub(super) compactions: u32,
+    pub(super) priority: &'static str,
+    pub(super) compacted: String,
+    pub(super) served_by: String,
 }
 
 /// The letters in the order in which recordings write them.
-fn in_order(letters: &str) -> String {
+pub(super) fn in_order(letters: &str) -> String {
     "mlhXCKNHBGOS".chars().filter(|&letter| letters.contains(letter)).collect()
 }
 
@@ -114,7 +111,7 @@ impl<'m> Request<'m> {
             self.gfp = self.gfp.without("ATOMIC");
         }
         while end.is_none_or(|end| end == End::Restart) {
-            end = Some(self.from_the_start());
+            end = Some(self.pass());
         }
         self.steps.push(match end {
             Some(End::Found(pfn)) => {
@@ -149,23 +146,8 @@ impl<'m> Request<'m> {
         }
     }
 
-    /// Whether pageblocks are kept apart: the walk starts at NORMAL and can go on to a DMA32 zone.
-    fn keeps_apart(&self) -> bool {
-        let Some(preferred) = self.preferred else { return false };
-        let (node, kind) = self.machine.places[preferred].id;
-        let below = self.machine.places.iter().any(|place| place.id == (node, DMA32));
-        kind == NORMAL && (self.machine.nodes == 1 || below)
-    }
-
-    /// The letters that all attempts of the request have.
-    fn common_flags(&self) -> String {
-        let cma = if self.migratetype() == MOVABLE { "C" } else { "" };
-        let kswapd = if self.gfp.has("KSWAPD_RECLAIM") { "K" } else { "" };
-        format!("{cma}{kswapd}")
-    }
-
     /// The slow path, up to its end or to a change of the cpuset.
-    fn from_the_start(&mut self) -> End {
+    fn pass(&mut self) -> End {
         let mut end = self.without_reclaim().err();
         loop {
             end = match end {
@@ -226,44 +208,14 @@ impl<'m> Request<'m> {
             && self.reserves().is_none()
     }
 
-    fn is_costly(&self) -> bool {
+    pub(super) fn is_costly(&self) -> bool {
         self.asked.order > COSTLY_ORDER
-    }
-
-    fn slow_flags(&self) -> String {
-        let mut letters = String::from("m") + &self.common_flags();
-        let high = self.gfp.has("HIGH");
-        let waits = self.gfp.has("DIRECT_RECLAIM");
-        if !waits && !self.gfp.has("NOMEMALLOC") {
-            letters.push('B');
-            letters.push_str(if high && self.asked.order > 0 { "H" } else { "" });
-        }
-        if high || (waits && self.script.is("rt") && self.script.in_task()) {
-            letters.push('G');
-        }
-        if waits || !high {
-            letters.push('S');
-        }
-        in_order(&letters)
-    }
-
-    /// The letter for the reserves that the context or the flags open.
-    fn reserves(&self) -> Option<&'static str> {
-        let frees_memory = self.script.is("PF_MEMALLOC");
-        let in_interrupt = self.script.in_interrupt();
-        match () {
-            () if self.gfp.has("NOMEMALLOC") => None,
-            () if self.gfp.has("MEMALLOC") => Some("X"),
-            () if frees_memory && (!in_interrupt || self.script.is("softirq")) => Some("X"),
-            () if !in_interrupt && self.script.is("victim") => Some("O"),
-            () => None,
-        }
     }
 
     /// A round of the slow path, with reclaim.
     fn round(&mut self) -> Result<(), End> {
-        self.count_round()?;
         self.restart_if_cpuset_changed()?;
+        self.count_round()?;
         self.wake_kswapds();
         let reserves = self.reserves();
         if let Some(reserve) = reserves {
@@ -331,7 +283,7 @@ impl<'m> Request<'m> {
     }
 
     /// An attempt inside the cpuset, then one outside of it.
-    fn attempt_anywhere(&mut self, flags: &str) -> Result<(), End> {
+    pub(super) fn attempt_anywhere(&mut self, flags: &str) -> Result<(), End> {
         let gfp = self.gfp.clone();
         for flags in [in_order(&format!("{flags}S")), flags.into()] {
             if let Some(pfn) = self.attempt_as(&gfp, &flags) {
@@ -355,24 +307,7 @@ impl<'m> Request<'m> {
         if self.generation == self.script.generation { Ok(()) } else { Err(End::Restart) }
     }
 
-    /// kswapd is woken once for each run of zones of a node.
-    fn wake_kswapds(&mut self) {
-        if !self.flags.contains('K') {
-            return;
-        }
-        let (order, highest) = (self.asked.order, self.highest_name());
-        let mut last = None;
-        for place in self.zones_under(self.mask) {
-            let id = self.machine.places[place].id;
-            if last != Some(id.0) {
-                let (name, gfp) = (zone_name(id), self.gfp_name(&self.gfp));
-                self.steps.push(format!("s wake {name} order={order} hz={highest} {gfp}"));
-            }
-            last = Some(id.0);
-        }
-    }
-
-    fn attempt(&mut self) -> Result<(), End> {
+    pub(super) fn attempt(&mut self) -> Result<(), End> {
         let (gfp, flags) = (self.gfp.clone(), self.flags.clone());
         match self.attempt_as(&gfp, &flags) {
             Some(pfn) => {
@@ -381,203 +316,5 @@ impl<'m> Request<'m> {
             }
             None => Ok(()),
         }
-    }
-
-    /// Reclaims, and takes what was freed; if it went, gives back what is kept back. Tells whether
-    /// there was progress.
-    fn reclaim(&mut self) -> Result<bool, End> {
-        self.steps.push("s resched".into());
-        let (freed, _) = self.script.answer(self.machine, "reclaim", "0");
-        self.steps.push(format!("s reclaim {} -> {freed}", self.shortage_name()));
-        self.steps.push("s resched".into());
-        if freed == "0" {
-            return Ok(false);
-        }
-        self.attempt()?;
-        self.unreserve(false);
-        self.steps.push("s drain".into());
-        self.attempt()?;
-        Ok(true)
-    }
-
-    /// Gives a high-atomic pageblock back, of the first zone that can.
-    fn unreserve(&mut self, force: bool) -> bool {
-        let migratetype = self.migratetype();
-        let zones = self.zones_under(self.mask);
-        let moved = zones.iter().any(|&place| {
-            self.machine.places[place].zone.unreserve_highatomic(migratetype, force)
-        });
-        self.steps.push(format!("s unreserve force={} -> {}", u8::from(force), u8::from(moved)));
-        moved
-    }
-
-    /// Compacts, and takes what came of it.
-    fn compact(&mut self, priority: &str) -> Result<(), End> {
-        let order = self.asked.order;
-        if order == 0 {
-            return Ok(());
-        }
-        let (result, given) = self.script.answer(self.machine, "compact", "SKIPPED");
-        let captured = given.map_or(String::new(), |(pfn, _)| format!(" captured={pfn}"));
-        self.steps.push(format!(
-            "s compact order={order} flags={} prio={priority} hz={} mask={} {} -> {result}{captured}",
-            self.flags,
-            self.highest_name(),
-            self.mask_name(),
-            self.gfp_name(&self.gfp),
-        ));
-        self.compacted = result;
-        let end = match given.and_then(|block| self.captured(block)) {
-            Some(pfn) => {
-                self.served_by = self.flags.clone();
-                Err(End::Found(pfn))
-            }
-            None if self.compacted == "SKIPPED" => return Ok(()),
-            None => self.attempt(),
-        };
-        self.steps.push(match end {
-            Err(End::Found(pfn)) => {
-                let zone = zone_name(self.machine.id_of(pfn));
-                format!("s defer_reset {zone} order={order} success=1")
-            }
-            _ => "s resched".into(),
-        });
-        end
-    }
-
-    /// A block that compaction gave away, if it will do; any other is freed.
-    fn captured(&mut self, (pfn, order): (u64, u32)) -> Option<u64> {
-        let id = self.machine.id_of(pfn);
-        let places = self.zones_under(self.mask);
-        let usable = places.iter().any(|&place| self.machine.places[place].id == id);
-        if order == self.asked.order && usable {
-            return Some(pfn);
-        }
-        self.machine.zone_of(pfn).free(pfn, order);
-        None
-    }
-
-    /// Whether a zone could serve the request once all is freed that can be, and reclaim has not been
-    /// in vain too often.
-    fn reclaim_is_worth_it(&mut self, progress: bool) -> bool {
-        let counts = progress && !self.is_costly();
-        self.vain = if counts { 0 } else { self.vain + 1 };
-        if self.vain <= MOST_RETRIES {
-            let hopeful = self.is_hopeful();
-            let worker = self.script.is("PF_WQ_WORKER");
-            self.steps.push(if worker { "s sleep 1" } else { "s resched" }.into());
-            if hopeful {
-                return true;
-            }
-        }
-        self.unreserve(true)
-    }
-
-    fn is_hopeful(&mut self) -> bool {
-        let flags = self.flags.clone();
-        for at in self.zones_under(self.mask) {
-            let place = &self.machine.places[at];
-            let pages = self.script.reclaimable.get(&place.id).copied().unwrap_or(0);
-            self.steps.push(format!("s lru {} -> {pages}", zone_name(place.id)));
-            let free = place.zone.counters.free.saturating_add(pages);
-            let attempt = self.as_attempt(&self.gfp, &flags);
-            if place.keeps_with(free, attempt, place.mark("m"), self.highest) {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Whether compaction should be tried again, perhaps more thoroughly.
-    fn compaction_is_worth_it(&mut self) -> bool {
-        if self.asked.order == 0 || !self.gfp.has("IO") || self.script.is("sigkill") {
-            return false;
-        }
-        match &self.compacted[..] {
-            "SUCCESS" => {
-                self.compactions += 1;
-                let most = if self.is_costly() { MOST_RETRIES / 4 } else { MOST_RETRIES };
-                self.compactions <= most || self.raise_priority()
-            }
-            "SKIPPED" => self.is_suitable(),
-            _ => self.raise_priority(),
-        }
-    }
-
-    fn is_suitable(&mut self) -> bool {
-        let (answer, _) = self.script.answer(self.machine, "suitable", "0");
-        self.steps.push(format!(
-            "s suitable order={} flags={} hz={} mask={} -> {answer}",
-            self.asked.order,
-            self.flags,
-            self.highest_name(),
-            self.mask_name(),
-        ));
-        answer == "1"
-    }
-
-    /// The next priority; costly orders are not worth the last one.
-    fn raise_priority(&mut self) -> bool {
-        self.priority = match self.priority {
-            "async" => "light",
-            "light" if !self.is_costly() => "full",
-            _ => return false,
-        };
-        self.compactions = 0;
-        true
-    }
-
-    /// Has somebody killed, if the request is worth it. Tells whether to go on.
-    fn kill(&mut self) -> Result<bool, End> {
-        let (got, _) = self.script.answer(self.machine, "oomlock", "1");
-        self.steps.push(format!("s oomlock -> {got}"));
-        if got == "0" {
-            self.steps.push("s sleep 1".into());
-            return Ok(true);
-        }
-        let gfp = self.gfp.with("HARDWALL").without("DIRECT_RECLAIM");
-        if let Some(pfn) = self.attempt_as(&gfp, "hS") {
-            self.served_by = "hS".into();
-            return Err(End::Found(pfn));
-        }
-        let spares = self.script.is("PF_DUMPCORE")
-            || self.is_costly()
-            || self.gfp.has("RETRY_MAYFAIL")
-            || self.gfp.has("THISNODE")
-            || self.highest < NORMAL;
-        if spares {
-            return Ok(false);
-        }
-        let (killed, _) = self.script.answer(self.machine, "oom", "0");
-        self.steps.push(format!("s oom {} -> {killed}", self.shortage_name()));
-        if self.gfp.has("NOFAIL") {
-            self.attempt_anywhere("mX")?;
-            return Ok(true);
-        }
-        Ok(killed == "1")
-    }
-
-    fn shortage_name(&self) -> String {
-        let (order, gfp) = (self.asked.order, self.gfp_name(&self.gfp));
-        format!("order={order} {gfp} mask={}", self.mask_name())
-    }
-
-    pub(super) fn highest_name(&self) -> &'static str {
-        KINDS[self.highest]
-    }
-
-    pub(super) fn mask_name(&self) -> String {
-        let Some(mask) = self.mask else { return "-".into() };
-        let nodes: Vec<String> =
-            (0..64).filter(|node| mask >> node & 1 != 0).map(|node: u32| node.to_string()).collect();
-        if nodes.is_empty() { "none".into() } else { nodes.join(",") }
-    }
-
-    pub(super) fn gfp_name(&self, gfp: &Gfp) -> String {
-        format!("gfp{}", gfp.beside(&self.asked.gfp))
-    }
-
-    pub(super) fn frame_name(&self, pfn: u64) -> String {
-        format!("{pfn} {}", zone_name(self.machine.id_of(pfn)))
     }
 }

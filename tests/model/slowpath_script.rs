@@ -131,7 +131,9 @@ impl Script {
                 for block in value.split(',') {
                     let (pfn, order) = block.split_once(':').expect("PFN:ORDER");
                     assert_eq!(self.held.remove(&number(pfn)), order.parse().ok(), "{block}");
-                    machine.zone_of(number(pfn)).free(number(pfn), order.parse().expect("an order"));
+                    machine
+                        .zone_of(number(pfn))
+                        .free(number(pfn), order.parse().expect("an order"));
                 }
             }
             "lru" => self.reclaimable.extend([estimate(value)]),
