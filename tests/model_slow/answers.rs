@@ -5,9 +5,10 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
-/// More rounds than this no request may have; the longest list of answers outlasts it.
+/// Fewer rounds than this every request has.
 pub const MOST_ROUNDS: u32 = 40;
-const FOR_EVER: usize = 2 * MOST_ROUNDS as usize;
+/// So many answers, and a request has ended before they have.
+pub const FOR_EVER: usize = 2 * MOST_ROUNDS as usize;
 
 const COMPACTED: [&str; 6] =
     ["SKIPPED", "DEFERRED", "COMPLETE", "PARTIAL_SKIPPED", "CONTENDED", "SUCCESS"];

@@ -6,7 +6,7 @@ use crate::model::walk::Machine;
 use crate::port::MachineSetup;
 use crate::recording::Line;
 use crate::slowpath_model::prepare;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What leads from boot to the state in which requests are made.
@@ -104,6 +104,14 @@ fn nodes(bits: u64) -> String {
     if bits == 0 { "none".into() } else { list((0..64).filter(|node| bits >> node & 1 != 0), ",") }
 }
 
+/// Picks a block: its order first, so that the few large ones are not lost among the many frames.
+fn pick_block(held: &Held, pick: usize) -> Option<(u64, u32)> {
+    let orders: BTreeSet<u32> = held.values().copied().collect();
+    let order = *orders.iter().nth(pick.checked_rem(orders.len())?)?;
+    let of_order: Vec<u64> = held.keys().copied().filter(|pfn| held[pfn] == order).collect();
+    Some((of_order[pick / orders.len() % of_order.len()], order))
+}
+
 impl Scene {
     /// The lines that say what is done and asked.
     pub fn text(&self) -> String {
@@ -159,7 +167,7 @@ impl Scene {
                 format!("pre take {} {order} {migratetype} {flags} {most}", self.zone(zone))
             }
             Use::Free { pick, stride, most } => {
-                let (&first, &order) = held.iter().nth(pick.checked_rem(held.len())?)?;
+                let (first, order) = pick_block(held, pick)?;
                 let stride = stride << order;
                 let is_held = |block: &u64| held.get(&(first + block * stride)) == Some(&order);
                 let count = (0..most).take_while(is_held).count();
@@ -213,10 +221,9 @@ impl Scene {
                 Some(format!("free={}", list(blocks, ",")))
             }
             Event::Capture { pick } => {
-                let fits = |order: u32| order == ask.order && pick % 2 == 0;
-                let fitting = held.iter().find(|&(_, &order)| fits(order));
-                let any = || held.iter().nth(pick.checked_rem(held.len())?);
-                let (&pfn, _) = fitting.or_else(any)?;
+                let mut fitting = held.clone();
+                fitting.retain(|_, order| *order == ask.order && pick % 2 == 0);
+                let (pfn, _) = pick_block(&fitting, pick / 2).or_else(|| pick_block(held, pick))?;
                 held.remove(&pfn);
                 Some(format!("capture={pfn}"))
             }

@@ -3,7 +3,7 @@
 use crate::answers;
 use crate::plan::{Node, Plan};
 use crate::port::{MachineSetup, PAGEBLOCK};
-use crate::scene::{Ask, Scene, Use};
+use crate::scene::{Answers, Ask, Event, Scene, Use};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::{select, subsequence};
@@ -31,11 +31,13 @@ const BASES: [&str; 13] = [
     "GFP_ATOMIC",
     "GFP_NOWAIT",
 ];
-const MODIFIERS: [&str; 12] = [
+const MODIFIERS: [&str; 14] = [
     "__GFP_RETRY_MAYFAIL",
     "__GFP_RETRY_MAYFAIL",
     "__GFP_NORETRY",
+    "__GFP_NORETRY",
     "__GFP_NOFAIL",
+    "__GFP_THISNODE",
     "__GFP_MEMALLOC",
     "__GFP_NOMEMALLOC",
     "__GFP_THISNODE",
@@ -95,7 +97,7 @@ pub fn machine() -> impl Strategy<Value = MachineSetup> {
 }
 
 fn order() -> impl Strategy<Value = u32> {
-    prop_oneof![3 => Just(0_u32), 5 => 1..4_u32, 3 => 4..10_u32]
+    prop_oneof![3 => Just(0_u32), 5 => 1..4_u32, 4 => 4..10_u32]
 }
 
 fn take() -> impl Strategy<Value = Use> {
@@ -120,6 +122,14 @@ fn free() -> impl Strategy<Value = Use> {
     })
 }
 
+/// Blocks whose pageblocks become high-atomic, of one zone after the other.
+fn reserves() -> impl Strategy<Value = Vec<Use>> {
+    let one = |(zone, most)| Use::Take { zone, order: 1, migratetype: 'U', flags: "H", most };
+    let mosts =
+        prop_oneof![1 => Just(0..1), 1 => Just(1..7)].prop_flat_map(|zones| vec(1..300_u64, zones));
+    mosts.prop_map(move |mosts| mosts.into_iter().enumerate().map(one).collect())
+}
+
 /// Some blocks, then perhaps all that is left of some zones, then what is given back of it.
 fn uses() -> impl Strategy<Value = Vec<Use>> {
     let all =
@@ -128,8 +138,8 @@ fn uses() -> impl Strategy<Value = Vec<Use>> {
         .prop_flat_map(move |zones| vec((0..1_u32).prop_map(move |order| order), zones))
         .prop_map(move |orders| orders.into_iter().enumerate().map(all).collect::<Vec<_>>());
     let boosts = vec((0..8_usize).prop_map(|zone| Use::ResetBoost { zone }), 0..2);
-    (vec(take(), 0..6), rest, vec(free(), 0..6), boosts)
-        .prop_map(|(some, rest, freed, boosts)| [some, rest, freed, boosts].concat())
+    (reserves(), vec(take(), 0..6), rest, vec(free(), 0..6), boosts)
+        .prop_map(|(kept, some, rest, freed, boosts)| [kept, some, rest, freed, boosts].concat())
 }
 
 fn cpuset() -> impl Strategy<Value = Option<(u64, u64, &'static str)>> {
@@ -170,8 +180,37 @@ fn request() -> impl Strategy<Value = Ask> {
     )
 }
 
+/// A request that goes on for many rounds, in which its cpuset changes now and then: what was counted
+/// before such a change no longer counts.
+fn patient_request() -> impl Strategy<Value = Ask> {
+    let changes = vec((0..20_usize, Just(Event::Mems(3))), 0..3);
+    let progress = select(vec!["0", "1"]);
+    let rounds = answers::MOST_ROUNDS / 2..answers::MOST_ROUNDS;
+    let pages = select(vec![0, u64::MAX]);
+    (request(), 0..8_u32, rounds, progress, changes, pages).prop_map(
+        |(ask, order, rounds, progress, events, pages)| {
+            let words = |word: &str| vec![word.to_string(); answers::FOR_EVER];
+            let answers = vec![
+                Answers { hook: "reclaim", words: words(progress), events },
+                Answers { hook: "compact", words: words("SUCCESS"), events: Vec::new() },
+            ];
+            Ask {
+                gfp: "GFP_KERNEL|__GFP_RETRY_MAYFAIL".into(),
+                order,
+                context: "task".into(),
+                cpuset: Some((3, 3, "")),
+                reclaimable: (0..8).map(|zone| (zone, pages)).collect(),
+                rounds,
+                answers,
+                ..ask
+            }
+        },
+    )
+}
+
 pub fn scene() -> impl Strategy<Value = Scene> {
-    (machine(), uses(), vec(request(), 1..10)).prop_map(|(setup, uses, requests)| Scene {
+    let request = prop_oneof![9 => request(), 1 => patient_request()];
+    (machine(), uses(), vec(request, 1..10)).prop_map(|(setup, uses, requests)| Scene {
         setup,
         uses,
         requests,
