@@ -38,7 +38,7 @@ pub enum Event {
         pick: usize,
         count: usize,
     },
-    /// A block is given to the request: one of its order, if there is one and the pick is even.
+    /// A block is given to the request: mostly one of its order, if there is one.
     Capture {
         pick: usize,
     },
@@ -222,8 +222,8 @@ impl Scene {
             }
             Event::Capture { pick } => {
                 let mut fitting = held.clone();
-                fitting.retain(|_, order| *order == ask.order && pick % 2 == 0);
-                let (pfn, _) = pick_block(&fitting, pick / 2).or_else(|| pick_block(held, pick))?;
+                fitting.retain(|_, order| *order == ask.order && pick % 4 > 0);
+                let (pfn, _) = pick_block(&fitting, pick / 4).or_else(|| pick_block(held, pick))?;
                 held.remove(&pfn);
                 Some(format!("capture={pfn}"))
             }

@@ -208,11 +208,23 @@ fn patient_request() -> impl Strategy<Value = Ask> {
     )
 }
 
+/// Some blocks of one order in each zone: what a compaction can give to requests of that order.
+fn stock(order: u32, mosts: Vec<u64>) -> Vec<Use> {
+    let of = |(zone, most)| Use::Take { zone, order, migratetype: 'U', flags: "-", most };
+    mosts.into_iter().enumerate().map(of).collect()
+}
+
+/// A scene in which an order is often asked for and held.
 pub fn scene() -> impl Strategy<Value = Scene> {
     let request = prop_oneof![9 => request(), 1 => patient_request()];
-    (machine(), uses(), vec(request, 1..10)).prop_map(|(setup, uses, requests)| Scene {
-        setup,
-        uses,
-        requests,
+    let requests = vec((request, any::<bool>()), 1..10);
+    let stocks = (order(), vec(0..40_u64, 0..7));
+    (machine(), stocks, uses(), requests).prop_map(|(setup, (order, mosts), uses, requests)| {
+        let uses = [stock(order, mosts), uses].concat();
+        let requests = requests.into_iter().map(|(ask, usual)| match usual {
+            true => Ask { order, ..ask },
+            false => ask,
+        });
+        Scene { setup, uses, requests: requests.collect() }
     })
 }
