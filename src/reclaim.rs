@@ -286,8 +286,8 @@ pub trait Reclaim {
     /// Moves what is in a block to another one, for compaction. Called only if
     /// [`can_migrate`](Self::can_migrate) says yes.
     ///
-    /// `from` is the first frame of a block that was marked as movable and is of the same order as
-    /// `target`, when it was last looked at. The kernel looks up who has it, keeps him from using it,
+    /// `from` is the first frame of a block of the same order as `target` that was asked for as MOVABLE, or
+    /// marked as movable, when it was last looked at. The kernel looks up who has it, keeps him from using it,
     /// copies the frames, and **swaps the tokens**: `target` is then the owner's, and what `target`
     /// held stays in its place as the token of the old block, which the allocator frees. The new
     /// block has one reference, the old one's mark as movable, and its owner's word

@@ -2,12 +2,18 @@
 //! blocks are made, contents go with their owners, and no answer of the kernel loses a frame.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
+#[path = "compact/asked.rs"]
+mod asked;
 #[path = "compact/awkward.rs"]
 mod awkward;
+#[path = "compact/background.rs"]
+mod background;
 #[path = "compact/churned.rs"]
 mod churned;
 #[path = "compact/direct.rs"]
 mod direct;
+#[path = "compact/events.rs"]
+mod events;
 #[path = "compact/kernel.rs"]
 mod kernel;
 #[path = "compact/liar.rs"]

@@ -4,7 +4,7 @@ use super::PageAllocator;
 use super::tune::TuneError;
 use crate::compact::{
     CompactRequest, CompactStats, Compactor, FragmentationScore, Suitability, ZoneCompacted,
-    compaction_suitable, could_compact, score_of_node,
+    compaction_suitable, could_compact, nr_free, score_of_node,
 };
 use crate::node::Machine;
 use crate::platform::Platform;
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
-    /// Compacts a zone as far as it goes: all blocks that the kernel has marked as movable are moved
+    /// Compacts a zone as far as it goes: all blocks that may be moved are moved
     /// towards its end ([`Reclaim::migrate`]). Where the kernel can't move any
     /// ([`Reclaim::can_migrate`]), nothing happens.
     ///
@@ -80,12 +80,13 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// There is no such node.
     pub fn fragmentation_score_node(&self, node: NodeId) -> Result<FragmentationScore, TuneError> {
         let (machine, _) = self.tuned_node(node)?;
-        let nr_free = |zone: &Zone| self.compactor(machine, zone, &|_| ()).nr_free();
+        let nr_free = |zone: &Zone| nr_free(zone, machine, &self.platform);
         Ok(score_of_node(machine, node, nr_free))
     }
 
     /// kcompactd's work for a node: compacts for the largest order that was wanted since the last
-    /// call, in each zone where that may help. To be called when [`Reclaim::wake_kcompactd`] was.
+    /// call, in each zone where that may help, up to the highest that does for all who want something.
+    /// To be called when [`Reclaim::wake_kcompactd`] was.
     ///
     /// Sleeps where the hooks do.
     ///
@@ -96,7 +97,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     pub fn kcompactd(&self, node: NodeId) -> Result<CompactStats, TuneError> {
         let (machine, found) = self.tuned_node(node)?;
         let mut stats = CompactStats::default();
-        let Some(wanted) = found.kswapd.compaction.take() else { return Ok(stats) };
+        let Some(wanted) = found.kswapd.compaction.get() else { return Ok(stats) };
+        machine.events.kcompactd_wakes.add(1);
         let request = CompactRequest::background(wanted.order, wanted.highest);
         let zones = machine
             .node_zones(node)
@@ -104,6 +106,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         for zone in zones {
             stats += self.compact_in_background(machine, zone, (request, wanted.order));
         }
+        found.kswapd.compaction.done(wanted);
         Ok(stats)
     }
 
@@ -114,7 +117,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         (request, order): (CompactRequest, Order),
     ) -> CompactStats {
         let state = &zone.shared.compaction;
-        let nr_free = || self.compactor(machine, zone, &|_| ()).nr_free();
+        let nr_free = || nr_free(zone, machine, &self.platform);
         let asked = (zone.shared.zone_type(), AllocFlags::empty());
         let worth = !state.is_deferred(order)
             && compaction_suitable(&zone.shared, &nr_free(), order, asked) == Suitability::Worth;
@@ -122,6 +125,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             return CompactStats::default();
         }
         let done = self.compact(machine, zone, request);
+        state.tally.daemon_migrate_scanned.add(done.stats.migrate_scanned);
+        state.tally.daemon_free_scanned.add(done.stats.free_scanned);
         match done.result {
             CompactResult::Success => state.defer_reset(order, Outlook::Expected),
             CompactResult::Complete | CompactResult::PartialSkipped => {
@@ -196,9 +201,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             })
     }
 
-    /// A block of that order came from the zone: its next compaction is not put off.
+    /// A block of that order came from the zone: its next compaction is not put off, and need not look
+    /// again where looking was in vain.
     pub(super) fn compaction_defer_reset(&self, machine: &Machine, zone: ZoneId, order: Order) {
+        machine.events.compact_successes.add(1);
         if let Some(zone) = machine.zone(zone) {
+            zone.shared.compaction.flushed();
             zone.shared.compaction.defer_reset(order, Outlook::Allocated);
         }
     }
@@ -221,16 +229,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             let id = zone.shared.id;
             self.drain_local_pages(Some((id.node(), id.zone_type())));
         };
-        self.compactor(machine, zone, &drain).compact_zone(request)
-    }
-
-    fn compactor<'a>(
-        &'a self,
-        machine: &'a Machine,
-        zone: &'a Zone,
-        drain: &'a dyn Fn(&Zone),
-    ) -> Compactor<'a, P, R> {
-        let (platform, reclaim) = (&self.platform, &self.reclaim);
-        Compactor { machine, zone, platform, reclaim, drain }
+        let (platform, reclaim, trace) = (&self.platform, &self.reclaim, &self.trace);
+        let compactor = Compactor { machine, zone, platform, reclaim, trace, drain: &drain };
+        compactor.compact_zone(request)
     }
 }

@@ -275,10 +275,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let memmap = &request.machine.memmap;
         let pages = memmap.token(index, request.order);
         self.count_foreign(request, attempt, zone);
-        if attempt.flags.contains(AllocFlags::NO_WATERMARKS) {
-            let frame = memmap.frame(index);
-            frame.set_state(frame.state().with_pfmemalloc());
-        }
+        let frame = memmap.frame(index);
+        let state = frame.state().asked_for(request.migratetype);
+        frame.set_state(match attempt.flags.contains(AllocFlags::NO_WATERMARKS) {
+            true => state.with_pfmemalloc(),
+            false => state,
+        });
         if request.gfp.contains(Gfp::ZERO) {
             self.clear(&pages);
         }

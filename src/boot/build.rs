@@ -6,7 +6,8 @@ use crate::memmap::{Arena, ArenaFull, Fixed, Memmap, Table};
 use crate::node::pcp::Pcps;
 use crate::node::topology::{NodeLoads, Topology, mobility, zonelist};
 use crate::node::{
-    Cpu, KswapdState, Machine, Node, Route, Routes, Zonelist, ZonelistKind, first_zones_zonelist,
+    Cpu, KswapdState, Machine, MachineEvents, Node, Route, Routes, Zonelist, ZonelistKind,
+    first_zones_zonelist,
 };
 use crate::platform::Platform;
 use crate::zone::watermark::setup::nr_free_zone_pages;
@@ -130,6 +131,7 @@ fn assemble(
         sizing: sizing(survey),
         layout,
         mobility,
+        events: MachineEvents::default(),
     };
     machine.size_pcps();
     Ok((machine, report))

@@ -3,26 +3,28 @@
 use super::aligned::{end_of, start_of};
 use super::batch::Batch;
 use super::targets::Targets;
-use super::{CompactRequest, CompactStats};
+use super::{COMPACT_CLUSTER_MAX, CompactRequest, CompactStats};
 use crate::memmap::{FrameIdx, FrameKind, Memmap};
 use crate::node::Machine;
 use crate::platform::Platform;
+use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
 use crate::zone::{CompactionState, Zone, ZoneMut};
-use crate::{MAX_ORDER, Order, PAGEBLOCK_ORDER, Pfn};
+use crate::{MAX_ORDER, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn};
 use core::fmt;
 
 /// A zone, and all that is needed to compact it.
-pub(crate) struct Compactor<'a, P, R> {
+pub(crate) struct Compactor<'a, P, R, T> {
     pub(crate) machine: &'a Machine,
     pub(crate) zone: &'a Zone,
     pub(crate) platform: &'a P,
     pub(crate) reclaim: &'a R,
+    pub(crate) trace: &'a T,
     /// Gives back what the running CPU has of the zone.
     pub(crate) drain: &'a dyn Fn(&Zone),
 }
 
-impl<P: Platform, R> Compactor<'_, P, R> {
+impl<P: Platform, R, T> Compactor<'_, P, R, T> {
     /// Runs `f` with the zone locked.
     pub(super) fn locked<A>(&self, f: impl FnOnce(&mut ZoneMut<'_>) -> A) -> A {
         let irq = IrqGuard::new(self.platform);
@@ -38,8 +40,20 @@ impl<P: Platform, R> Compactor<'_, P, R> {
         &self.zone.shared.compaction
     }
 
-    pub(crate) fn nr_free(&self) -> [u64; MAX_ORDER] {
-        self.locked(|zone| zone.areas.nr_free_by_order())
+    pub(super) fn nr_free(&self) -> [u64; MAX_ORDER] {
+        nr_free(self.zone, self.machine, self.platform)
+    }
+
+    /// Lets others run now and then while a scanner passes pageblocks: a zone can be long. No lock is
+    /// held.
+    pub(super) fn breathe(&self, at: Pfn)
+    where
+        R: Reclaim,
+    {
+        let stretch = COMPACT_CLUSTER_MAX as u64 * PAGEBLOCK_NR_PAGES;
+        if at.get().is_multiple_of(stretch) {
+            self.reclaim.cond_resched();
+        }
     }
 
     /// The first frame of the part of a pageblock that lies in the zone, if both ends of it do.
@@ -71,17 +85,27 @@ impl<P: Platform, R> Compactor<'_, P, R> {
     }
 }
 
-impl<P, R> fmt::Debug for Compactor<'_, P, R> {
+impl<P, R, T> fmt::Debug for Compactor<'_, P, R, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Compactor").field("zone", &self.zone).finish_non_exhaustive()
     }
 }
 
+/// The free blocks of a zone, by order.
+pub(crate) fn nr_free<P: Platform>(
+    zone: &Zone,
+    machine: &Machine,
+    platform: &P,
+) -> [u64; MAX_ORDER] {
+    let irq = IrqGuard::new(platform);
+    zone.with(&machine.memmap, &irq, |zone| zone.areas.nr_free_by_order())
+}
+
 /// A compaction under way.
 #[doc(alias = "compact_control")]
 #[derive(Debug)]
-pub(super) struct Control<'a, P, R> {
-    pub(super) at: &'a Compactor<'a, P, R>,
+pub(super) struct Control<'a, P, R, T> {
+    pub(super) at: &'a Compactor<'a, P, R, T>,
     pub(super) request: CompactRequest,
     /// Where the migrate scanner is.
     pub(super) migrate: Pfn,
@@ -98,7 +122,7 @@ pub(super) struct Control<'a, P, R> {
     pub(super) stats: CompactStats,
 }
 
-impl<P: Platform, R> Control<'_, P, R> {
+impl<P: Platform, R, T> Control<'_, P, R, T> {
     /// Whether the scanners are in the same pageblock, or past each other.
     #[doc(alias = "compact_scanners_met")]
     pub(super) fn scanners_met(&self) -> bool {

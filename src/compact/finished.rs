@@ -4,11 +4,12 @@ use super::control::Control;
 use super::score::score_of_zone;
 use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
+use crate::trace::Trace;
 use crate::zone::watermark::ZoneView;
 use crate::zone::{Takeover, ZoneMut};
 use crate::{CompactResult, MigrateType, Order, PAGEBLOCK_NR_PAGES};
 
-impl<P: Platform, R: Reclaim> Control<'_, P, R> {
+impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// How it ended, if it has.
     #[doc(alias = "compact_finished")]
     pub(super) fn finished(&self) -> Option<CompactResult> {

@@ -9,8 +9,9 @@ use crate::migration::Migrated;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
+use crate::trace::Trace;
 use crate::zone::{block_of_token, find_token};
-use crate::{Movability, Order, Pages, Pfn};
+use crate::{Order, Pages, Pfn};
 
 /// The kernel is asked so often about a block that it says is busy.
 #[doc(alias = "NR_MAX_MIGRATE_PAGES_RETRY")]
@@ -39,7 +40,7 @@ enum Move {
     NoTarget,
 }
 
-impl<P: Platform, R: Reclaim> Control<'_, P, R> {
+impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// Moves the blocks of the batch, which is empty then.
     #[doc(alias = "migrate_pages")]
     pub(super) fn move_batch(&mut self) -> BatchEnd {
@@ -89,7 +90,7 @@ impl<P: Platform, R: Reclaim> Control<'_, P, R> {
         };
         let frame = memmap.frame(target.index);
         frame.set_private(memmap.frame(from).private());
-        frame.set_state(frame.state().with_movability(Movability::Movable));
+        frame.set_state(frame.state().as_movable_as(state));
         let mut token = memmap.token(target.index, target.order);
         let answer = self.ask_to_migrate(source.pfn, &mut token);
         match self.settle(target, from, &token) {
@@ -146,7 +147,7 @@ impl<P: Platform, R: Reclaim> Control<'_, P, R> {
     }
 }
 
-impl<P: Platform, R> Compactor<'_, P, R> {
+impl<P: Platform, R, T: Trace> Compactor<'_, P, R, T> {
     /// Gives a reference back; if it was the last, the block goes to its zone, or with its buddies
     /// makes the block that is wanted in this zone.
     fn put(&self, token: &Pages, index: FrameIdx, wanted: Option<Order>) -> Option<FrameIdx> {
@@ -156,17 +157,24 @@ impl<P: Platform, R> Compactor<'_, P, R> {
         let id = self.memmap().frame(index).state().zone();
         let zone = self.machine.zone(id)?;
         let wanted = wanted.filter(|_| id == self.zone.shared.id);
+        self.trace.mm_page_free(token.pfn(), token.order());
         let irq = IrqGuard::new(self.platform);
         zone.with(self.memmap(), &irq, |zone| {
             // Somebody may have freed it by number meanwhile, wrongly.
             block_of_token(zone.memmap, token)?;
+            zone.shared.events.freed.add(token.order().nr_pages());
             zone.free_or_capture(FreeBlock::new(index), token.order(), wanted)
         })
     }
 
     /// Frees a target that was not needed.
     pub(super) fn free_target(&self, target: Target) {
-        self.memmap().frame(target.index).count.init(0);
-        self.locked(|zone| zone.free_block(FreeBlock::new(target.index), target.order));
+        let Target { index, order } = target;
+        self.trace.mm_page_free(self.memmap().pfn_of(index), order);
+        self.memmap().frame(index).count.init(0);
+        self.locked(|zone| {
+            zone.shared.events.freed.add(order.nr_pages());
+            zone.free_block(FreeBlock::new(index), order);
+        });
     }
 }

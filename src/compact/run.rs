@@ -12,6 +12,7 @@ use crate::memmap::FrameIdx;
 use crate::migration::MigrateMode;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
+use crate::trace::Trace;
 use crate::zone::{Waiting, last_pageblock};
 use crate::{CompactResult, PAGEBLOCK_ORDER, Pfn};
 
@@ -30,7 +31,7 @@ impl From<CompactResult> for ZoneCompacted {
     }
 }
 
-impl<P: Platform, R: Reclaim> Compactor<'_, P, R> {
+impl<P: Platform, R: Reclaim, T: Trace> Compactor<'_, P, R, T> {
     /// Compacts the zone. No lock is held while the kernel moves anything.
     #[inline(never)]
     pub(crate) fn compact_zone(&self, request: CompactRequest) -> ZoneCompacted {
@@ -43,18 +44,28 @@ impl<P: Platform, R: Reclaim> Compactor<'_, P, R> {
             Suitability::Worth => {}
         }
         if request.order.is_some_and(|order| self.notes().is_restarting(order)) {
-            clear_skips(self.memmap(), &self.zone.shared);
+            clear_skips(self.memmap(), &self.zone.shared, self.reclaim);
         }
         let mut control = self.begin(request);
         let result = control.run();
         control.release_targets();
         let Control { captured, stats, .. } = control;
+        self.count(&stats);
         let result = if captured.is_some() { CompactResult::Success } else { result };
         ZoneCompacted { result, captured, stats }
     }
 
+    fn count(&self, stats: &CompactStats) {
+        let tally = &self.notes().tally;
+        tally.migrate_scanned.add(stats.migrate_scanned);
+        tally.free_scanned.add(stats.free_scanned);
+        tally.isolated.add(stats.collected + stats.isolated);
+        tally.moved.add(stats.moved);
+        tally.failed.add(stats.failed);
+    }
+
     /// The scanners where they start.
-    fn begin(&self, request: CompactRequest) -> Control<'_, P, R> {
+    fn begin(&self, request: CompactRequest) -> Control<'_, P, R, T> {
         let (span, notes) = (self.zone.shared.span, self.notes());
         let (migrate, free) = match request.minds_hints() {
             false => (span.start, last_pageblock(span)),
@@ -83,7 +94,7 @@ impl<P: Platform, R: Reclaim> Compactor<'_, P, R> {
     }
 }
 
-impl<P: Platform, R: Reclaim> Control<'_, P, R> {
+impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     fn run(&mut self) -> CompactResult {
         let notes = self.at.notes();
         // While nothing is found, one that waits need not look again at what others have passed over.

@@ -1,6 +1,7 @@
 //! Forgetting which pageblocks were looked at in vain.
 
 use crate::memmap::{FrameIdx, FrameKind, Memmap};
+use crate::reclaim::Reclaim;
 use crate::zone::{ZoneShared, last_pageblock};
 use crate::{
     MigrateType, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn,
@@ -19,14 +20,16 @@ enum Sought {
 pub(crate) fn reset_isolation_suitable<'z>(
     memmap: &Memmap,
     zones: impl Iterator<Item = &'z ZoneShared>,
+    reclaim: &impl Reclaim,
 ) {
-    zones.for_each(|zone| clear_skips(memmap, zone));
+    zones.for_each(|zone| clear_skips(memmap, zone, reclaim));
 }
 
 /// Clears the bits of pageblocks that have something to move or to move to, and has the scanners
-/// start at the outermost of these. Does nothing unless the scanners have met for a request.
+/// start at the outermost of these. Does nothing unless the scanners have met for a request. Others
+/// may run meanwhile; no lock is held.
 #[doc(alias = "__reset_isolation_suitable")]
-pub(super) fn clear_skips(memmap: &Memmap, zone: &ZoneShared) {
+pub(super) fn clear_skips(memmap: &Memmap, zone: &ZoneShared, reclaim: &impl Reclaim) {
     let state = &zone.compaction;
     if zone.span.is_empty() || !state.wants_flush() {
         return;
@@ -35,6 +38,7 @@ pub(super) fn clear_skips(memmap: &Memmap, zone: &ZoneShared) {
     let (mut low, mut high) = (first_pageblock(zone), last_pageblock(zone.span).get());
     let (mut first_source, mut last_target) = (None, None);
     while low < high {
+        reclaim.cond_resched();
         let sought = if first_source.is_some() { Sought::Either } else { Sought::Source };
         if clear_skip(memmap, zone, low, sought) && first_source.is_none() {
             first_source = Some(low);
@@ -75,7 +79,7 @@ fn clear_skip(memmap: &Memmap, zone: &ZoneShared, start: u64, sought: Sought) ->
     }
     let found = samples(index).any(|index| {
         let state = memmap.state(index);
-        let source = state.kind() == FrameKind::Allocated && state.is_movable();
+        let source = state.kind() == FrameKind::Allocated && state.may_be_moved();
         let target = state.kind() == FrameKind::Free;
         source && sought != Sought::Target || target && sought != Sought::Source
     });

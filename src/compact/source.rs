@@ -7,6 +7,7 @@ use crate::memmap::{FrameIdx, FrameKind, FrameState};
 use crate::migration::MigrateMode;
 use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
+use crate::trace::Trace;
 use crate::{MigrateType, Order, PAGEBLOCK_ORDER, Pfn};
 
 /// How a search for blocks to move ended.
@@ -31,13 +32,13 @@ enum Sight {
     Stuck(u64),
 }
 
-impl<P: Platform, R: Reclaim> Control<'_, P, R> {
+impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// Goes on to the first pageblock that may have something, and collects there.
     #[doc(alias = "isolate_migratepages")]
     pub(super) fn collect(&mut self) -> Search {
         while end_of(self.migrate, PAGEBLOCK_ORDER) <= self.free {
             let end = end_of(self.migrate, PAGEBLOCK_ORDER);
-            self.breathe();
+            self.at.breathe(self.migrate);
             match self.at.pageblock_at(self.migrate) {
                 Some(pageblock) if self.is_source(pageblock, end) => {
                     return self.collect_in(pageblock, end);
@@ -46,14 +47,6 @@ impl<P: Platform, R: Reclaim> Control<'_, P, R> {
             }
         }
         Search::Nothing
-    }
-
-    /// Lets others run now and then: a zone can be long.
-    fn breathe(&self) {
-        let stretch = super::COMPACT_CLUSTER_MAX as u64 * PAGEBLOCK_ORDER.nr_pages();
-        if self.migrate.get().is_multiple_of(stretch) {
-            self.at.reclaim.cond_resched();
-        }
     }
 
     /// Whether to look into a pageblock that ends there.
@@ -99,6 +92,7 @@ impl<P: Platform, R: Reclaim> Control<'_, P, R> {
             self.at.notes().advance_migrate(end, self.request.waiting());
         }
         self.migrate = stop;
+        self.stats.collected += self.batch.frames();
         if self.batch.is_empty() { Search::Nothing } else { Search::Found }
     }
 
@@ -152,7 +146,7 @@ impl<P: Platform, R: Reclaim> Control<'_, P, R> {
     /// Whether a frame heads a block that is worth moving and can be.
     pub(super) fn is_movable(&self, state: FrameState) -> bool {
         state.kind() == FrameKind::Allocated
-            && state.is_movable()
+            && state.may_be_moved()
             && state.zone() == self.at.zone.shared.id
             && self.request.moves(state.order())
     }

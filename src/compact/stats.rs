@@ -11,6 +11,8 @@ pub struct CompactStats {
     /// The same for the free scanner.
     #[doc(alias = "COMPACTFREE_SCANNED")]
     pub free_scanned: u64,
+    /// Frames that were collected to be moved.
+    pub collected: u64,
     /// Free frames that were taken as targets.
     pub isolated: u64,
     /// Frames whose contents were moved.
@@ -25,6 +27,7 @@ impl AddAssign for CompactStats {
     fn add_assign(&mut self, other: Self) {
         self.migrate_scanned += other.migrate_scanned;
         self.free_scanned += other.free_scanned;
+        self.collected += other.collected;
         self.isolated += other.isolated;
         self.moved += other.moved;
         self.failed += other.failed;

@@ -7,10 +7,12 @@ use super::{COMPACT_CLUSTER_MAX, Extent};
 use crate::memmap::{FrameIdx, FrameKind};
 use crate::migration::MigrateMode;
 use crate::platform::Platform;
+use crate::reclaim::Reclaim;
+use crate::trace::Trace;
 use crate::zone::NotIsolated;
 use crate::{MigrateType, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn};
 
-impl<P: Platform, R> Control<'_, P, R> {
+impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// Takes free blocks until there are as many frames as are to be moved, or the scanners meet.
     pub(super) fn isolate_freepages(&mut self, wanted: u64) {
         let low = end_of(self.migrate, PAGEBLOCK_ORDER);
@@ -21,6 +23,7 @@ impl<P: Platform, R> Control<'_, P, R> {
             MigrateMode::SyncLight | MigrateMode::Sync => 1,
         };
         while start >= low {
+            self.at.breathe(start);
             if let Some(pageblock) = self.target_at(start) {
                 let before = self.targets.frames();
                 let end = (start + PAGEBLOCK_NR_PAGES).min(self.at.zone.shared.span.end);

@@ -1,7 +1,7 @@
 //! Whether a node is short of memory, and who is woken for it.
 
 use super::{Balancer, MAX_RECLAIM_RETRIES, Wakeup};
-use crate::compact::{Compactor, Suitability, compaction_suitable, reset_isolation_suitable};
+use crate::compact::{Suitability, compaction_suitable, nr_free, reset_isolation_suitable};
 use crate::node::Wanted;
 use crate::platform::Platform;
 use crate::reclaim::{KswapdWake, Reclaim};
@@ -69,12 +69,11 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
         if wanted.order == Order::ZERO || !self.reclaim.can_migrate() {
             return;
         }
-        self.node.kswapd.compaction.add(wanted);
+        // What others want counts too: it is done for all at once.
+        let wanted = self.node.kswapd.compaction.add(wanted);
         let worth = |zone: &Zone| {
-            let (drain, highest) = (|_: &Zone| (), wanted.highest);
-            let Self { machine, platform, reclaim, .. } = *self;
-            let nr_free = Compactor { machine, zone, platform, reclaim, drain: &drain }.nr_free();
-            let asked = (highest, AllocFlags::empty());
+            let nr_free = nr_free(zone, self.machine, self.platform);
+            let asked = (wanted.highest, AllocFlags::empty());
             let found = compaction_suitable(&zone.shared, &nr_free, wanted.order, asked);
             found == Suitability::Worth
         };
@@ -86,7 +85,7 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
     /// kswapd goes to sleep: compaction may look everywhere again, and does the rest.
     pub(super) fn hand_over(&self, wanted: Wanted) {
         let zones = self.zones(ZoneType::Movable).map(|zone| &zone.shared);
-        reset_isolation_suitable(&self.machine.memmap, zones);
+        reset_isolation_suitable(&self.machine.memmap, zones, self.reclaim);
         self.wake_kcompactd(wanted);
     }
 }

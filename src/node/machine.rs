@@ -2,7 +2,7 @@
 
 use super::pcp::Pcps;
 use super::sizing::Sizing;
-use super::{Cpu, Node};
+use super::{Cpu, MachineEvents, Node};
 use crate::memmap::{Memmap, Table};
 use crate::zone::Zone;
 use crate::zone::watermark::ZoneView;
@@ -29,6 +29,7 @@ pub(crate) struct Machine {
     pub(crate) sizing: Sizing,
     pub(crate) layout: ZoneLayout,
     pub(crate) mobility: Mobility,
+    pub(crate) events: MachineEvents,
 }
 
 impl Machine {
@@ -42,6 +43,11 @@ impl Machine {
     #[inline]
     pub(crate) fn zone(&self, zone: ZoneId) -> Option<&Zone> {
         self.zones.as_slice().get(zone.index())
+    }
+
+    /// Whether any pageblock is isolated.
+    pub(crate) fn has_isolated(&self) -> bool {
+        self.zones.as_slice().iter().any(|zone| zone.shared.nr_isolated.get() != 0)
     }
 
     /// The node of a CPU; for one that was not announced, the first node.

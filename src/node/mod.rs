@@ -1,18 +1,22 @@
 //! Nodes: their zones, distances and zonelists.
 
 mod cpu;
+mod events;
 mod kswapd;
 pub(crate) mod machine;
 pub mod pcp;
 mod route;
 pub(crate) mod sizing;
 pub mod topology;
+mod wishes;
 mod zonelist;
 
 pub(crate) use cpu::Cpu;
-pub(crate) use kswapd::{KswapdState, Wanted};
+pub(crate) use events::MachineEvents;
+pub(crate) use kswapd::KswapdState;
 pub(crate) use machine::Machine;
 pub(crate) use route::{Route, Routes};
+pub(crate) use wishes::Wanted;
 pub use zonelist::ZonelistKind;
 pub(crate) use zonelist::{Zonelist, allowed, first_zones_zonelist};
 

@@ -10,6 +10,7 @@
 //! newline at its end.
 
 mod buddyinfo;
+mod compact_events;
 mod failure;
 mod files;
 mod node_ref;
@@ -20,6 +21,7 @@ mod zone_ref;
 mod zoneinfo;
 
 pub use buddyinfo::BuddyInfoRow;
+pub use compact_events::CompactEvents;
 pub use failure::FailureReport;
 pub use files::{BuddyInfo, PageTypeInfos, PagesetRows, Pagesets, ZoneInfos};
 pub use node_ref::NodeRef;

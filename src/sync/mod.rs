@@ -10,6 +10,7 @@ mod lock;
 mod per_cpu;
 mod refcount;
 mod shim;
+mod tally;
 
 pub(crate) use counter::Counter;
 pub(crate) use guard::{CpuGuard, IrqGuard};
@@ -17,3 +18,4 @@ pub(crate) use latch::Latch;
 pub(crate) use lock::{IrqLock, IrqLockGuard};
 pub(crate) use per_cpu::PerCpu;
 pub(crate) use refcount::RefCount;
+pub(crate) use tally::Tally;

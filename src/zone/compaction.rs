@@ -3,6 +3,7 @@
 //! All of it is read and written without the zone's lock, as in Linux: two compactions at once may
 //! lose each other's notes, which costs time and nothing else.
 
+use super::compact_tally::CompactTally;
 use crate::{Order, PAGEBLOCK_NR_PAGES, Pfn, PfnRange};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
@@ -38,6 +39,7 @@ pub(crate) struct CompactionState {
     /// The smallest order that failed of late.
     #[doc(alias = "compact_order_failed")]
     order_failed: AtomicU32,
+    pub(crate) tally: CompactTally,
 }
 
 /// The first frame of the last pageblock of a zone.
@@ -65,6 +67,7 @@ impl CompactionState {
             considered: AtomicU32::new(0),
             defer_shift: AtomicU32::new(0),
             order_failed: AtomicU32::new(0),
+            tally: CompactTally::default(),
         };
         state.reset_positions(span);
         state

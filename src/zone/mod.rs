@@ -6,6 +6,7 @@ mod buddy;
 mod bulk;
 mod capture;
 mod checks;
+mod compact_tally;
 mod compaction;
 mod fallback;
 pub mod fragmentation;

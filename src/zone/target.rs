@@ -18,7 +18,7 @@ pub(crate) enum NotIsolated {
 
 impl ZoneMut<'_> {
     /// Takes the free block that starts at `index` off its list, as if it were allocated with the
-    /// min watermark kept; one reference to it is the caller's. A pageblock of which half is taken
+    /// min watermark kept, and counts it as such; one reference to it is the caller's. A pageblock of which half is taken
     /// becomes MOVABLE, as that is what will fill it. Isolated pageblocks are left alone.
     #[doc(alias = "__isolate_free_page")]
     pub(crate) fn isolate_free_block(
@@ -37,6 +37,7 @@ impl ZoneMut<'_> {
         }
         let block = self.remove(head);
         self.shared.sub_free(list_type, order.nr_pages());
+        self.shared.events.allocated.add(order.nr_pages());
         let index = self.set_allocated(block, order);
         self.claim_pageblocks(index, order);
         Ok((index, order))

@@ -4,7 +4,7 @@ use crate::kernel::{Machine, Policy, boot};
 use page_alloc::{Gfp, MigrateMode, Movability, NodeId, Order, ZoneType};
 
 /// A machine in which every second frame of the movable memory is free, and no two of them together.
-fn checkerboard(seed: u64) -> &'static Machine {
+pub fn checkerboard(seed: u64) -> &'static Machine {
     let machine = boot(64 << 20, seed);
     let kernel = machine.reclaim();
     kernel.fill(true);

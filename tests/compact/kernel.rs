@@ -4,13 +4,34 @@ use crate::liar::Lie;
 use crate::random::Random;
 use page_alloc::sim::{Sim, SimConfig, Tables};
 use page_alloc::{
-    Context, Gfp, MigrateMode, Migrated, Movability, NoTrace, NodeId, Order, PAGEBLOCK_NR_PAGES,
-    Pages, Pfn, Reclaim,
+    AllocFlags, CompactPriority, CompactResult, Compacted, Context, Gfp, MigrateMode, Migrated,
+    Movability, NodeId, Order, PAGEBLOCK_NR_PAGES, Pages, Pfn, Reclaim, Shortage, Trace,
 };
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
-pub type Machine = Sim<Kernel, NoTrace>;
+pub type Machine = Sim<Kernel, Watcher>;
+
+/// Notes what is freed, once it is told to.
+#[derive(Debug, Default)]
+pub struct Watcher(Mutex<Option<Vec<(Pfn, Order)>>>);
+
+impl Watcher {
+    /// Begins anew; what was noted before.
+    pub fn watch(&self) -> Vec<(Pfn, Order)> {
+        let mut noted = self.0.lock().expect("no test has failed with it");
+        noted.replace(Vec::new()).unwrap_or_default()
+    }
+}
+
+impl Trace for Watcher {
+    fn mm_page_free(&self, pfn: Pfn, order: Order) {
+        if let Some(noted) = &mut *self.0.lock().expect("no test has failed with it") {
+            noted.push((pfn, order));
+        }
+    }
+}
 
 /// Whoever has a block, and what he wrote into each of its frames.
 #[derive(Debug)]
@@ -44,6 +65,8 @@ pub struct State {
     /// What the last move might do.
     pub allowed: Gfp,
     pub moved: u64,
+    /// The next request that wants compaction gets this block freed instead.
+    pub spare: Option<Pages>,
     tags: u64,
 }
 
@@ -52,6 +75,10 @@ pub struct State {
 pub struct Kernel {
     machine: OnceLock<&'static Machine>,
     state: Mutex<State>,
+    /// How often others were let run.
+    pub rescheds: AtomicU64,
+    /// Nothing can be moved at all.
+    pub is_rigid: AtomicBool,
     pub kcompactd_wakes: Mutex<Vec<NodeId>>,
 }
 
@@ -75,11 +102,18 @@ pub fn boot_with(mut config: SimConfig, end: u64, seed: u64) -> &'static Machine
         asked: Vec::new(),
         allowed: Gfp::empty(),
         moved: 0,
+        spare: None,
         tags: 0,
     };
-    let (machine, kcompactd_wakes) = (OnceLock::new(), Mutex::default());
-    let kernel = Kernel { machine, state: Mutex::new(state), kcompactd_wakes };
-    let machine: &_ = Box::leak(Box::new(Sim::boot_with(&config, kernel, NoTrace).expect("boots")));
+    let kernel = Kernel {
+        machine: OnceLock::new(),
+        state: Mutex::new(state),
+        rescheds: AtomicU64::new(0),
+        is_rigid: AtomicBool::new(false),
+        kcompactd_wakes: Mutex::default(),
+    };
+    let sim = Sim::boot_with(&config, kernel, Watcher::default()).expect("boots");
+    let machine: &_ = Box::leak(Box::new(sim));
     machine.reclaim().machine.set(machine).expect("it is told once");
     machine
 }
@@ -141,8 +175,14 @@ impl Kernel {
 
     fn alloc_as(&self, gfp: Gfp, order: Order, movable: bool) -> bool {
         let Ok(pages) = self.machine().alloc_pages(gfp, order) else { return false };
-        if movable {
-            self.machine().set_movable(&pages, Movability::Movable).expect("a token");
+        // Of those that can be moved, half are only known by what they were asked for as.
+        let said = match (movable, self.state().tags.is_multiple_of(2)) {
+            (true, true) => Some(Movability::Movable),
+            (true, false) => None,
+            (false, _) => Some(Movability::Pinned),
+        };
+        if let Some(movability) = said {
+            self.machine().set_movable(&pages, movability).expect("a token");
         }
         self.state().own(pages, movable);
         true
@@ -229,7 +269,20 @@ impl Reclaim for Kernel {
     }
 
     fn can_migrate(&self) -> bool {
-        true
+        !self.is_rigid.load(Ordering::Relaxed)
+    }
+
+    fn compact(&self, _: &Shortage, _: AllocFlags, _: CompactPriority) -> Option<Compacted> {
+        let spare = self.state().spare.take()?;
+        self.machine().free_pages(spare).expect("the kernel's own");
+        Some(CompactResult::Success.into())
+    }
+
+    fn cond_resched(&self) {
+        // Nobody holds a zone's lock, or this waits for ever.
+        let free: u64 = self.machine().zones().map(|zone| zone.nr_free()[0]).sum();
+        assert!(free <= self.machine().report().managed_pages);
+        self.rescheds.fetch_add(1, Ordering::Relaxed);
     }
 
     fn migrate(&self, from: Pfn, target: &mut Pages, mode: MigrateMode, gfp: Gfp) -> Migrated {

@@ -2,7 +2,7 @@
 
 use page_alloc::boot::{NodeRange, Options};
 use page_alloc::node::pcp::PcpOrders;
-use page_alloc::report::VmEvents;
+use page_alloc::report::{CompactEvents, VmEvents};
 use page_alloc::sim::{Contents, Sim, SimConfig, Tables};
 use page_alloc::{
     CpuId, Gfp, MAX_NR_ZONES, MigrateType, Movability, NodeId, Order, Pages, Pfn, PhysAddr,
@@ -109,8 +109,8 @@ fn zones_are_summed_by_type() {
     assert_eq!([of(0), of(1)], [(3, 3), (3 * 1028, 3 * 1028)]);
     let mut pgalloc = [0; MAX_NR_ZONES];
     pgalloc[ZoneType::Dma32.index()] = 3 + 3 * 1028;
-    let layout = ZoneLayout::X86_64;
-    assert_eq!(events(&sim), VmEvents { pgalloc, pgfree: 3 + 3 * 1028, layout });
+    let (layout, compact) = (ZoneLayout::X86_64, CompactEvents::default());
+    assert_eq!(events(&sim), VmEvents { pgalloc, pgfree: 3 + 3 * 1028, compact, layout });
 }
 
 /// A block that two hold is freed once; one that is refused is not freed; one in an isolated
@@ -134,4 +134,29 @@ fn what_counts_as_a_free() {
     sim.isolate_pageblock(start, MigrateType::Movable).expect("a pageblock");
     sim.free_pages(page).expect("an allocated frame");
     assert_eq!(events(&sim).pgfree, 3);
+}
+
+/// The lines have the names and the order that `/proc/vmstat` has.
+#[test]
+fn lines_are_those_of_linux() {
+    let compact = CompactEvents {
+        pgmigrate_success: 4,
+        pgmigrate_fail: 5,
+        migrate_scanned: 6,
+        free_scanned: 7,
+        isolated: 8,
+        stall: 9,
+        fail: 10,
+        success: 11,
+        daemon_wake: 12,
+        daemon_migrate_scanned: 13,
+        daemon_free_scanned: 14,
+    };
+    let (pgalloc, layout) = ([0, 0, 1, 0, 2], ZoneLayout::NORMAL_ONLY);
+    let text = VmEvents { pgalloc, pgfree: 3, compact, layout }.to_string();
+    let expected = "pgalloc_normal 1,pgalloc_movable 2,pgfree 3,pgmigrate_success 4,pgmigrate_fail 5,\
+        compact_migrate_scanned 6,compact_free_scanned 7,compact_isolated 8,compact_stall 9,\
+        compact_fail 10,compact_success 11,compact_daemon_wake 12,\
+        compact_daemon_migrate_scanned 13,compact_daemon_free_scanned 14";
+    assert_eq!(text.lines().collect::<Vec<_>>(), expected.split(',').collect::<Vec<_>>());
 }

@@ -60,6 +60,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if result == CompactResult::Skipped {
             return self.release(captured);
         }
+        slow.request.machine.events.compact_stalls.add(1);
         let captured = captured.and_then(|pages| self.accept(slow, pages));
         let pages = captured.or_else(|| self.try_with(slow, slow.flags));
         match &pages {
