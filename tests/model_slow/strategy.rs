@@ -187,17 +187,20 @@ fn patient_request() -> impl Strategy<Value = Ask> {
     let progress = select(vec!["0", "1"]);
     let rounds = answers::MOST_ROUNDS / 2..answers::MOST_ROUNDS;
     let pages = select(vec![0, u64::MAX]);
-    (request(), 0..8_u32, rounds, progress, changes, pages).prop_map(
-        |(ask, order, rounds, progress, events, pages)| {
+    let compacted = select(vec!["SUCCESS", "SUCCESS", "COMPLETE", "CONTENDED"]);
+    let context = select(vec!["task", "task", "victim", "sigkill"]);
+    let kernel = (progress, compacted, context, changes);
+    (request(), 0..8_u32, rounds, kernel, pages).prop_map(
+        |(ask, order, rounds, (progress, compacted, context, events), pages)| {
             let words = |word: &str| vec![word.to_string(); answers::FOR_EVER];
             let answers = vec![
                 Answers { hook: "reclaim", words: words(progress), events },
-                Answers { hook: "compact", words: words("SUCCESS"), events: Vec::new() },
+                Answers { hook: "compact", words: words(compacted), events: Vec::new() },
             ];
             Ask {
                 gfp: "GFP_KERNEL|__GFP_RETRY_MAYFAIL".into(),
                 order,
-                context: "task".into(),
+                context: context.into(),
                 cpuset: Some((3, 3, "")),
                 reclaimable: (0..8).map(|zone| (zone, pages)).collect(),
                 rounds,
