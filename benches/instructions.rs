@@ -17,7 +17,11 @@ mod harness {
     #[allow(dead_code, reason = "shared with the bench that takes times")]
     pub(crate) mod adaptor;
     #[allow(dead_code, reason = "shared with the bench that takes times")]
+    pub(crate) mod failure;
+    #[allow(dead_code, reason = "shared with the bench that takes times")]
     pub(crate) mod free_order;
+    #[allow(dead_code, reason = "shared with the bench that takes times")]
+    pub(crate) mod mover;
     #[allow(dead_code, reason = "shared with the bench that takes times")]
     #[expect(unsafe_code, reason = "boots")]
     pub(crate) mod ours;

@@ -23,6 +23,7 @@
 //! | `threads` | pairs and batches of two threads, each a CPU, at once: the time of one thread |
 //! | `ring` | a frame that one thread allocates and another frees; its rows `floor` are the ring alone, and the ring with a descriptor that both write to |
 //! | `fragmented` | a pair where every other frame is taken; one step of a machine that is 90 % full |
+//! | `pressure` | what the case's name says: a request that fails, a frame moved, a frame of the machine |
 //! | `trace` | an event of a recorded trace |
 //! | `boot` | a largest block of a machine that boots; its row `floor` writes to one descriptor of each |
 //!
@@ -52,6 +53,7 @@ mod groups {
     pub(crate) mod floor;
     pub(crate) mod fragmented;
     pub(crate) mod pairs;
+    pub(crate) mod pressure;
     pub(crate) mod ring;
     pub(crate) mod threads;
     pub(crate) mod trace;
@@ -68,6 +70,7 @@ mod harness {
     pub(crate) mod least;
     pub(crate) mod length;
     pub(crate) mod maps;
+    pub(crate) mod mover;
     #[expect(unsafe_code, reason = "boots")]
     pub(crate) mod ours;
     #[expect(unsafe_code, reason = "signs the contract of a port")]
@@ -113,6 +116,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     groups::threads::run(&mut recorder);
     groups::ring::run(&mut recorder);
     groups::fragmented::run(&mut recorder);
+    groups::pressure::run(&mut recorder);
     groups::trace::run(&mut recorder)?;
     groups::boot::run(&mut recorder)?;
     summary::finish(&recorder.into_report())

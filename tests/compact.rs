@@ -14,6 +14,8 @@ mod churned;
 mod direct;
 #[path = "compact/events.rs"]
 mod events;
+#[path = "compact/holes.rs"]
+mod holes;
 #[path = "compact/kernel.rs"]
 mod kernel;
 #[path = "compact/liar.rs"]

@@ -1,8 +1,10 @@
 //! The cases. A new one is a line here; then the record is to be written anew.
 
-use super::workload::{Atomic, allocs, batches, boots, bulks, frees, fresh_pairs, warm_pairs};
+use super::workload::{
+    allocs, batches, boots, bulks, compactions, failures, frees, fresh_pairs, warm_pairs,
+};
 use crate::harness::free_order::FreeOrder;
-use crate::harness::ours::{Machine, Zone};
+use crate::harness::ours::{Atomic, Machine, Zone};
 use page_alloc::Order;
 
 /// Something that is counted.
@@ -59,5 +61,7 @@ pub(crate) const CASES: &[Case] = &[
     pair("zone/warm-pair-order-9", |n| warm_pairs::<Zone>(Order::O9, n)),
     pair("zone/warm-pair-order-10", |n| warm_pairs::<Zone>(Order::O10, n)),
     pair("zone/fresh-pair-order-0", |n| fresh_pairs::<Zone>(Order::O0, n)),
+    pair("slow/atomic-failure", failures),
+    Case { name: "compact/frame-moved", ops: 256, rounds: 8, run: compactions },
     boot("boot/16-gib", 16 << 8, |n| boots(16 << 30, n)),
 ];

@@ -2,9 +2,10 @@
 
 use crate::harness::adaptor::{FrameAllocator, SharedAllocator};
 use crate::harness::free_order::FreeOrder;
-use crate::harness::ours::{Machine, NAME};
+use crate::harness::mover::Board;
+use crate::harness::ours::Atomic;
 use page_alloc::sim::{Contents, Sim, SimConfig};
-use page_alloc::{Gfp, NoReclaim, NoTrace, Order, Pages};
+use page_alloc::{NoReclaim, NoTrace, Order, PAGEBLOCK_ORDER};
 use std::hint::black_box;
 
 /// Frames of the machines and zones that workloads run on: 4 GiB.
@@ -12,28 +13,6 @@ const FRAMES: u64 = 1 << 20;
 
 /// Rounds before the counted ones: after them every frame in use has been used before.
 const WARM_UP: u64 = 2;
-
-/// The whole allocator, asked from where nothing may sleep.
-pub(crate) struct Atomic(Machine);
-
-impl FrameAllocator for Atomic {
-    const NAME: &'static str = NAME;
-    type Block = Pages;
-
-    fn boot(frames: u64) -> Self {
-        Self(FrameAllocator::boot(frames))
-    }
-
-    #[inline]
-    fn alloc(&mut self, order: Order) -> Option<Pages> {
-        self.0.0.alloc_pages(Gfp::ATOMIC, order).ok()
-    }
-
-    #[inline]
-    fn free(&mut self, block: Pages) {
-        FrameAllocator::free(&mut self.0, block);
-    }
-}
 
 fn repeat(rounds: u64, round: impl FnMut(u64)) {
     (0..WARM_UP + rounds).for_each(round);
@@ -115,4 +94,23 @@ pub(crate) fn boots(bytes: u64, rounds: u64) {
     repeat(rounds, |_| {
         black_box(Sim::boot_with(&config, NoReclaim, NoTrace).expect("a legal machine"));
     });
+}
+
+/// Frames of the machines that are full, or half full: 256 MiB.
+const SMALL: u64 = 1 << 16;
+
+/// Asks for a frame, from where nothing may sleep, when there is none left for such requests.
+pub(crate) fn failures(rounds: u64) {
+    let mut allocator = Atomic::boot(SMALL);
+    let all: Vec<_> = std::iter::from_fn(|| allocator.alloc(Order::ZERO)).collect();
+    repeat(rounds, |_| assert!(black_box(allocator.alloc(Order::ZERO)).is_none()));
+    drop(all);
+}
+
+/// Makes a pageblock by compaction, where every other frame is in use, by what can be moved.
+pub(crate) fn compactions(rounds: u64) {
+    let mut board = Board::boot(SMALL);
+    board.set_up(2);
+    repeat(rounds, |_| board.make(black_box(PAGEBLOCK_ORDER)).expect("every second frame is free"));
+    assert_eq!(board.moved(), (WARM_UP + rounds) * PAGEBLOCK_ORDER.nr_pages() / 2);
 }

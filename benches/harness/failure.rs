@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     TooSlow,
     /// The implementation panicked.
     Panicked,
+    /// It did something else than the case is about.
+    Unexpected,
 }
 
 impl fmt::Display for Failure {
@@ -27,6 +29,7 @@ impl fmt::Display for Failure {
             Self::NoMemory => "no memory where there must be some",
             Self::TooSlow => "too slow",
             Self::Panicked => "panicked",
+            Self::Unexpected => "it did something else",
         })
     }
 }

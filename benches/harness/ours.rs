@@ -5,8 +5,8 @@ use super::port::Port;
 use page_alloc::boot::{BootInfo, InitError, metadata_bytes};
 use page_alloc::sim::SimConfig;
 use page_alloc::{
-    AllocFlags, CpuId, Gfp, MigrateType, NodeId, Order, PageAllocator, Pages, Pfn, PfnRange,
-    Platform, RawZone, RawZoneConfig,
+    AllocFlags, CpuId, Gfp, MigrateType, NoReclaim, NoTrace, NodeId, Order, PageAllocator, Pages,
+    Pfn, PfnRange, Platform, RawZone, RawZoneConfig, Reclaim,
 };
 
 /// What the summary calls this crate.
@@ -46,9 +46,7 @@ impl SharedAllocator for Machine {
     type Block = Pages;
 
     fn boot(frames: u64, cpus: u32) -> Self {
-        let mut config = SimConfig::flat(frames << 12);
-        config.cpus = (0..cpus).map(|_| NodeId::ZERO).collect();
-        Self(config.with_boot_info(boot).expect("a legal machine"))
+        Self(boot_with(frames, cpus, NoReclaim))
     }
 
     fn on_cpu<A>(&self, cpu: u32, work: impl FnOnce() -> A) -> A {
@@ -75,12 +73,41 @@ impl SharedAllocator for Machine {
     }
 }
 
+/// The whole allocator, asked from where nothing may sleep.
+pub(crate) struct Atomic(Machine);
+
+impl FrameAllocator for Atomic {
+    const NAME: &'static str = NAME;
+    type Block = Pages;
+
+    fn boot(frames: u64) -> Self {
+        Self(FrameAllocator::boot(frames))
+    }
+
+    #[inline]
+    fn alloc(&mut self, order: Order) -> Option<Pages> {
+        self.0.0.alloc_pages(Gfp::ATOMIC, order).ok()
+    }
+
+    #[inline]
+    fn free(&mut self, block: Pages) {
+        FrameAllocator::free(&mut self.0, block);
+    }
+}
+
+/// Boots a machine of so many frames and CPUs, with that kernel.
+pub(crate) fn boot_with<R: Reclaim>(frames: u64, cpus: u32, kernel: R) -> PageAllocator<Port, R> {
+    let mut config = SimConfig::flat(frames << 12);
+    config.cpus = (0..cpus).map(|_| NodeId::ZERO).collect();
+    config.with_boot_info(|info| boot(info, kernel)).expect("a legal machine")
+}
+
 /// Boots a machine whose tables are in memory of this program.
-fn boot(info: &BootInfo<'_>) -> Result<PageAllocator<Port>, InitError> {
+fn boot<R: Reclaim>(info: &BootInfo<'_>, kernel: R) -> Result<PageAllocator<Port, R>, InitError> {
     Port::register();
     let bytes = metadata_bytes(info, Port::PAGE_SHIFT)?;
     let tables = Box::leak(vec![0xa5; bytes].into_boxed_slice());
-    let allocator = PageAllocator::new(Port);
+    let allocator = PageAllocator::with_hooks(Port, kernel, NoTrace);
     // SAFETY: the tables are this allocator's for ever; of the other memory nothing is used.
     unsafe { allocator.init_in(info, tables)? };
     Ok(allocator)

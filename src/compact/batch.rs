@@ -1,7 +1,8 @@
 //! The blocks that are to be moved next.
 
 use super::COMPACT_CLUSTER_MAX;
-use crate::{Order, Pfn};
+use super::aligned::start_of;
+use crate::{Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn};
 
 /// An allocated block that the kernel says can be moved. Nobody keeps it from being freed: it is
 /// looked at again before it is moved, and the kernel knows best.
@@ -11,18 +12,30 @@ pub(super) struct Source {
     pub(super) order: Order,
 }
 
-/// Up to a cluster of them.
+/// As many as a pageblock has frames.
+const PLACES: usize = 1 << PAGEBLOCK_ORDER.get();
+
+/// A block's place in its pageblock, and its order in the lowest bits.
+type Packed = u16;
+
+const ORDER_BITS: u32 = 4;
+
+static_assertions::const_assert!(Order::MAX.get() < 1 << ORDER_BITS);
+static_assertions::const_assert!(PAGEBLOCK_NR_PAGES << ORDER_BITS <= 1 << Packed::BITS);
+
+/// Blocks of one pageblock, in the order of their addresses.
 #[derive(Debug)]
 pub(super) struct Batch {
-    sources: [Source; COMPACT_CLUSTER_MAX],
+    /// The pageblock.
+    start: Pfn,
+    sources: [Packed; PLACES],
     len: usize,
     frames: u64,
 }
 
 impl Batch {
     pub(super) fn new() -> Self {
-        let nothing = Source { pfn: Pfn::new(0), order: Order::ZERO };
-        Self { sources: [nothing; COMPACT_CLUSTER_MAX], len: 0, frames: 0 }
+        Self { start: Pfn::new(0), sources: [0; PLACES], len: 0, frames: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -34,15 +47,19 @@ impl Batch {
         self.frames
     }
 
-    /// Whether there is a cluster's worth, so that there may be no room for another.
+    /// Whether there is a cluster's worth, enough for once.
     pub(super) fn is_full(&self) -> bool {
         self.frames >= COMPACT_CLUSTER_MAX as u64
     }
 
-    /// Adds a block, if there is room.
+    /// Adds a block of the same pageblock as the others.
     pub(super) fn push(&mut self, source: Source) {
+        if self.is_empty() {
+            self.start = start_of(source.pfn, PAGEBLOCK_ORDER);
+        }
+        let packed = self.pack(source);
         if let Some(place) = self.sources.get_mut(self.len) {
-            *place = source;
+            *place = packed;
             self.len += 1;
             self.frames += source.order.nr_pages();
         }
@@ -58,9 +75,9 @@ impl Batch {
     pub(super) fn retain(&mut self, mut keep: impl FnMut(Source, u64) -> bool) {
         let mut kept = 0;
         for at in 0..self.len {
-            let source = self.sources[at];
+            let source = self.unpack(self.sources[at]);
             if keep(source, self.frames) {
-                self.sources[kept] = source;
+                self.sources[kept] = self.sources[at];
                 kept += 1;
             } else {
                 self.frames -= source.order.nr_pages();
@@ -68,29 +85,55 @@ impl Batch {
         }
         self.len = kept;
     }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a place in a pageblock and an order fit")]
+    fn pack(&self, source: Source) -> Packed {
+        let place = source.pfn.get() - self.start.get();
+        (place << ORDER_BITS) as Packed | source.order.get() as Packed
+    }
+
+    fn unpack(&self, packed: Packed) -> Source {
+        let order = Order::new(u32::from(packed) % (1 << ORDER_BITS)).unwrap_or(Order::ZERO);
+        Source { pfn: self.start + u64::from(packed >> ORDER_BITS), order }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    extern crate std;
+    use std::vec::Vec;
 
-    /// Blocks leave one by one, in order, and a batch never has more than fit.
+    /// Blocks leave one by one, in order, as they were put in.
     #[test]
-    fn a_batch_is_bounded() {
+    fn blocks_leave_one_by_one() {
         let mut batch = Batch::new();
-        for pfn in 0..40 {
-            batch.push(Source { pfn: Pfn::new(pfn), order: Order::O1 });
-        }
-        assert!(batch.is_full() && batch.frames() == 64);
-        let mut seen = std::vec::Vec::new();
+        let block = |at: u64| Source { pfn: Pfn::new(0xfffe00 + 2 * at), order: Order::O1 };
+        (0..256).for_each(|at| batch.push(block(at)));
+        assert!(batch.is_full() && batch.frames() == 512);
+        let mut seen = Vec::new();
         batch.retain(|source, frames| {
-            seen.push(frames);
-            source.pfn.get().is_multiple_of(2)
+            seen.push((source, frames));
+            source.pfn.get().is_multiple_of(4)
         });
-        assert_eq!((seen[0], seen[1], seen[2]), (64, 64, 62));
-        assert_eq!(batch.frames(), 32);
+        assert_eq!(
+            seen.iter().map(|seen| seen.0).collect::<Vec<_>>(),
+            (0..256).map(block).collect::<Vec<_>>()
+        );
+        assert_eq!((seen[0].1, seen[1].1, seen[2].1, seen[3].1), (512, 512, 510, 510));
+        assert_eq!(batch.frames(), 256);
         batch.retain(|_, _| false);
         assert!(batch.is_empty() && batch.frames() == 0);
     }
-    extern crate std;
+
+    /// A cluster is enough for once; a batch never has more blocks than a pageblock has frames.
+    #[test]
+    fn a_batch_is_bounded() {
+        let mut batch = Batch::new();
+        for at in 0..600 {
+            assert_eq!(batch.is_full(), at >= 32);
+            batch.push(Source { pfn: Pfn::new(1024 + at % 512), order: Order::ZERO });
+        }
+        assert_eq!(batch.frames(), 512);
+    }
 }

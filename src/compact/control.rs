@@ -1,7 +1,8 @@
 //! A zone to be compacted, and one compaction of it under way.
 
-use super::aligned::{end_of, start_of};
+use super::aligned::start_of;
 use super::batch::Batch;
+use super::part::Part;
 use super::targets::{Target, Targets};
 use super::{COMPACT_CLUSTER_MAX, CompactRequest, CompactStats};
 use crate::memmap::{FrameIdx, FrameKind, Memmap};
@@ -57,15 +58,9 @@ impl<P: Platform, R, T> Compactor<'_, P, R, T> {
         }
     }
 
-    /// The first frame of the part of a pageblock that lies in the zone, if both ends of it do.
-    #[doc(alias = "pageblock_pfn_to_page")]
+    /// The first frame that the zone has of the pageblock around that frame number.
     pub(super) fn pageblock_at(&self, pfn: Pfn) -> Option<FrameIdx> {
-        let span = self.zone.shared.span;
-        let start = start_of(pfn, PAGEBLOCK_ORDER).max(span.start);
-        let end = end_of(pfn, PAGEBLOCK_ORDER).min(span.end);
-        let last = Pfn::new(end.get().checked_sub(1)?);
-        self.frame_at(last)?;
-        self.frame_at(start)
+        Part::of(self.memmap(), &self.zone.shared, pfn).map(Part::first)
     }
 
     /// Whether one block of that kind covers the pageblock.
@@ -75,14 +70,6 @@ impl<P: Platform, R, T> Compactor<'_, P, R, T> {
             let state = self.memmap().state(pageblock.align_down(order));
             state.kind() == kind && state.order() >= order
         })
-    }
-
-    /// The frame of that number, if it is of the zone.
-    fn frame_at(&self, pfn: Pfn) -> Option<FrameIdx> {
-        let index = self.memmap().index_of(pfn)?;
-        let state = self.memmap().state(index);
-        let here = state.kind() != FrameKind::Absent && state.zone() == self.zone.shared.id;
-        here.then_some(index)
     }
 }
 
@@ -114,7 +101,9 @@ pub(super) struct Control<'a, P: Platform, R: Reclaim, T: Trace> {
     pub(super) free: Pfn,
     /// Whether the migrate scanner began where nothing was below it.
     pub(super) sees_all: bool,
-    /// Whether the pageblock of the migrate scanner is looked at again.
+    /// Whether the migrate scanner goes on in a pageblock of which a part was moved: now it takes all
+    /// that is left, and then leaves it alone.
+    #[doc(alias = "rescan")]
     pub(super) is_rescan: bool,
     pub(super) batch: Batch,
     pub(super) targets: Targets,

@@ -47,7 +47,9 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     pub(super) fn move_batch(&mut self) -> BatchEnd {
         let mut batch = core::mem::replace(&mut self.batch, Batch::new());
         let mut end = BatchEnd::AllMoved;
+        let mut busy = 0;
         for _ in 0..PASSES {
+            busy = 0;
             batch.retain(|source, frames| {
                 if end == BatchEnd::NoTargets {
                     return true;
@@ -55,12 +57,16 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
                 match self.move_block(source, frames) {
                     Move::Moved => self.stats.moved += source.order.nr_pages(),
                     Move::Gone => {}
-                    Move::Busy => return true,
+                    Move::Busy => {
+                        busy += source.order.nr_pages();
+                        return true;
+                    }
                     Move::Failed => {
                         self.stats.failed += source.order.nr_pages();
                         end = BatchEnd::SomeFailed;
                     }
                     Move::NoTarget => {
+                        self.stats.failed += source.order.nr_pages();
                         end = BatchEnd::NoTargets;
                         return true;
                     }
@@ -71,13 +77,15 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
                 break;
             }
         }
-        self.stats.failed += batch.frames();
+        // Of those for which there is no target, the rest was not tried.
+        self.stats.failed += busy;
         if end == BatchEnd::AllMoved && !batch.is_empty() { BatchEnd::SomeFailed } else { end }
     }
 
     /// Moves a block; `frames` are those of all blocks that wait.
     #[doc(alias = "unmap_and_move")]
     fn move_block(&mut self, source: Source, frames: u64) -> Move {
+        self.at.reclaim.cond_resched();
         let memmap = self.at.memmap();
         let Some(from) = memmap.index_of(source.pfn) else { return Move::Gone };
         let state = memmap.state(from);

@@ -33,10 +33,22 @@
 //!
 //! # Differences from Linux 6.1
 //!
-//! Blocks of several frames are moved as a whole, where they are smaller than the block wanted and
-//! than a pageblock; Linux 6.1 passes over them, newer ones move them too. Frames that are left
-//! behind go to the zone, not to the CPU's lists. The free lists are not searched for a start of the
-//! scanners: they go on from where they were.
+//! - Blocks of several frames are moved as a whole, where they are smaller than the block wanted and
+//!   than a pageblock; Linux 6.1 passes over them, newer ones move them too.
+//! - Frames that are left behind go to the zone, not to the CPU's lists.
+//! - The free lists are not searched for a start of the scanners (`fast_find_migrateblock`,
+//!   `fast_isolate_freepages`): they go on from where they were. So the free scanner of a compaction
+//!   that waits for nothing, which looks at every 32nd frame only, looks at all of a pageblock where it
+//!   has found a free one: Linux, which has searched the lists before, leaves the rest alone.
+//! - Compaction does not wait while too many frames are isolated (`too_many_isolated`): nothing is
+//!   taken off a list of the kernel's until the kernel itself moves it, one block at a time. A kernel
+//!   that wants fewer moves at once says [`Busy`](crate::Migrated::Busy).
+//! - A compaction that waits for nothing does not end because the zone's lock was taken: it holds the
+//!   lock for one free block at a time, not for a cluster of frames. Nor because others want to run
+//!   (`need_resched`): the hook [`cond_resched`](crate::Reclaim::cond_resched) lets them.
+//! - What can't be moved is known by its mark alone. Pages that are not on an LRU list, that are
+//!   unevictable or dirty or have more holders than mappings are told from others by the kernel, when
+//!   it is asked to move them.
 //!
 //! # Example
 //!
@@ -92,6 +104,7 @@ mod control;
 mod finished;
 mod lent;
 mod migrate;
+mod part;
 mod request;
 mod run;
 mod score;

@@ -100,20 +100,22 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         // While nothing is found, one that waits need not look again at what others have passed over.
         let mut catches_up = self.request.mode == MigrateMode::Async
             && notes.migrate(Waiting::No) == notes.migrate(Waiting::Yes);
-        let mut last_migrated = None;
+        // From where the scanner found something to move last.
+        let mut last_migrated: Option<Pfn> = None;
         loop {
             if let Some(result) = self.finished() {
                 return result;
             }
-            let pageblock = start_of(self.migrate, PAGEBLOCK_ORDER);
-            self.is_rescan = last_migrated == Some(pageblock);
+            let start = self.migrate;
+            let pageblock = |pfn| start_of(pfn, PAGEBLOCK_ORDER);
+            self.is_rescan = last_migrated.is_some_and(|last| pageblock(last) == pageblock(start));
             match self.collect() {
                 Search::Aborted => return CompactResult::Contended,
                 Search::Nothing if catches_up => notes.catch_up(),
                 Search::Nothing => {}
                 Search::Found => {
                     catches_up = false;
-                    last_migrated = Some(self.pageblock_just_scanned());
+                    last_migrated = Some(start);
                     match self.move_batch() {
                         BatchEnd::AllMoved => {}
                         BatchEnd::NoTargets if self.scanners_met() => {}
@@ -127,10 +129,6 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
                 return CompactResult::Success;
             }
         }
-    }
-
-    fn pageblock_just_scanned(&self) -> Pfn {
-        start_of(Pfn::new(self.migrate.get().saturating_sub(1)), PAGEBLOCK_ORDER)
     }
 
     /// Some frame of the aligned block stays: one who waits for nothing goes on to the next block.

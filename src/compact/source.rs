@@ -96,13 +96,13 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         if self.batch.is_empty() { Search::Nothing } else { Search::Found }
     }
 
-    /// Collects from the scanner's place up to a batch or the end of the pageblock; gives where it
-    /// stopped.
+    /// Collects from the scanner's place up to a batch or the end of the pageblock, or all up to its
+    /// end if a part was moved already; gives where it stopped.
     fn scan(&mut self, end: Pfn) -> Pfn {
         let mut pfn = self.migrate.max(self.at.zone.shared.span.start);
         let whole = self.request.skips_on_failure();
         let mut part_end = whole.map_or(end, |order| end_of(pfn, order));
-        while pfn < end && !self.batch.is_full() {
+        while pfn < end && (self.is_rescan || !self.batch.is_full()) {
             if let Some(order) = whole.filter(|_| pfn >= part_end) {
                 if !self.batch.is_empty() {
                     break;
@@ -112,6 +112,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
             self.stats.migrate_scanned += 1;
             match self.sight(pfn) {
                 Sight::Free(frames) => pfn = pfn + frames,
+                Sight::Movable(_) if self.is_taken_by_others(pfn) => break,
                 Sight::Movable(order) => {
                     self.batch.push(Source { pfn, order });
                     pfn = pfn + order.nr_pages();
@@ -127,6 +128,15 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
             }
         }
         pfn.min(end)
+    }
+
+    /// Whether another compaction has come first to a pageblock whose first block is to be moved: each
+    /// marks it as looked at, lest the others do it too.
+    #[doc(alias = "test_and_set_skip")]
+    fn is_taken_by_others(&self, pfn: Pfn) -> bool {
+        let marks = self.request.minds_hints() && pfn == start_of(pfn, PAGEBLOCK_ORDER);
+        let Some(index) = self.at.memmap().index_of(pfn).filter(|_| marks) else { return false };
+        self.at.memmap().pageblock(index).test_and_skip()
     }
 
     fn sight(&self, pfn: Pfn) -> Sight {

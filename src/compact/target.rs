@@ -19,8 +19,9 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         let mut start = start_of(self.free, PAGEBLOCK_ORDER);
         let mut from = self.free;
         let mut stride = match self.request.mode {
-            MigrateMode::Async => COMPACT_CLUSTER_MAX as u64,
-            MigrateMode::SyncLight | MigrateMode::Sync => 1,
+            // Where the scanner has stopped within a pageblock it had found something.
+            MigrateMode::Async if from <= start => COMPACT_CLUSTER_MAX as u64,
+            MigrateMode::Async | MigrateMode::SyncLight | MigrateMode::Sync => 1,
         };
         while start >= low {
             self.at.breathe(start);
@@ -72,10 +73,10 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         self.at.notes().lower_free(start);
     }
 
-    /// Takes free blocks between two frames of a pageblock, looking at every `stride`-th frame; gives
-    /// where it stopped.
+    /// Takes free blocks between two frames of a pageblock, looking at every `stride`-th frame until it
+    /// finds one, then at all; gives where it stopped.
     #[doc(alias = "isolate_freepages_block")]
-    fn isolate_in(&mut self, (start, end): (Pfn, Pfn), stride: u64, wanted: u64) -> Pfn {
+    fn isolate_in(&mut self, (start, end): (Pfn, Pfn), mut stride: u64, wanted: u64) -> Pfn {
         let mut pfn = start.max(self.at.zone.shared.span.start);
         while pfn < end {
             self.stats.free_scanned += 1;
@@ -92,7 +93,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
                     if self.targets.frames() >= wanted || self.targets.is_full() {
                         break;
                     }
-                    pfn = pfn + (stride - 1);
+                    stride = 1;
                 }
                 Err(NotIsolated::NotFree) => pfn = pfn + stride,
                 Err(NotIsolated::TooFewFree) => break,

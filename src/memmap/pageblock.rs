@@ -62,6 +62,12 @@ impl Pageblock {
         self.0.fetch_or(SKIP, Ordering::Relaxed);
     }
 
+    /// As [`skip`](Self::skip); whether that was so before.
+    #[doc(alias = "test_and_set_skip")]
+    pub(crate) fn test_and_skip(&self) -> bool {
+        self.0.fetch_or(SKIP, Ordering::Relaxed) & SKIP != 0
+    }
+
     /// Has compaction look at it again.
     #[doc(alias = "clear_pageblock_skip")]
     pub(crate) fn clear_skip(&self) {

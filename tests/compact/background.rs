@@ -3,7 +3,7 @@
 use crate::direct::checkerboard;
 use crate::kernel::{Machine, boot};
 use page_alloc::kswapd::Wakeup;
-use page_alloc::{CompactResult, Gfp, KswapdWake, NodeId, Order, ZoneType};
+use page_alloc::{CompactResult, Gfp, KswapdWake, MigrateMode, NodeId, Order, ZoneType};
 use std::sync::atomic::Ordering;
 
 const NODE: NodeId = NodeId::ZERO;
@@ -68,6 +68,38 @@ fn its_work_is_counted() {
     assert_eq!(counted.migrate_scanned, first.migrate_scanned + second.migrate_scanned);
     assert_eq!(counted.pgmigrate_success, first.moved + second.moved);
     machine.reclaim().finish();
+}
+
+/// While a pageblock is being emptied for a request, kcompactd begins with the next one.
+#[test]
+fn two_do_not_work_on_one_pageblock() {
+    let machine = boot(64 << 20, 403);
+    let kernel = machine.reclaim();
+    kernel.fill(true);
+    // The first frame of each pageblock is in use.
+    kernel.free_where(|owner| matches!(owner.pages.pfn().get() % 512, at if at > 0 && at % 2 == 0));
+    machine.drain_all_pages(None);
+    give_up(machine);
+    machine.wakeup_kswapd(&wake(ZoneType::Dma32, Order::O9));
+    let kcompactd = |machine: &Machine| {
+        assert!(machine.kcompactd(NODE).unwrap().moved > 0);
+    };
+    *kernel.intruder.lock().unwrap() = Some(kcompactd);
+    let gfp = Gfp::HIGHUSER_MOVABLE | Gfp::NORETRY | Gfp::NOWARN;
+    if let Ok(pages) = machine.alloc_pages(gfp, Order::O9) {
+        machine.free_pages(pages).unwrap();
+    }
+    let state = kernel.state();
+    let asked = |wanted| {
+        let asked = state.asked.iter().filter(move |(_, _, mode)| *mode == wanted);
+        asked.map(|(pfn, ..)| pfn.get() / 512)
+    };
+    let first = asked(MigrateMode::Async).next().unwrap();
+    let mut others = asked(MigrateMode::SyncLight).filter(|at| *at >= 4096 / 512).peekable();
+    assert!(others.peek().is_some());
+    assert!(others.all(|other| other > first), "pageblock {first}");
+    drop(state);
+    kernel.finish();
 }
 
 /// Where there is one block to move and no place for it, the free scanner passes the whole zone, and

@@ -1,26 +1,45 @@
 //! Compaction of machines after a random history.
 
-use crate::kernel::{Kernel, Machine, Policy, boot};
-use page_alloc::{NodeId, Order, PAGEBLOCK_NR_PAGES};
+use crate::kernel::{Kernel, Machine, Owner, Policy, boot};
+use page_alloc::{NodeId, Order, PAGEBLOCK_NR_PAGES, ZoneType};
+use std::collections::BTreeSet;
 
 const MEMORY: u64 = 96 << 20;
 
-fn order(kernel: &Kernel) -> Order {
-    match kernel.state().random.below(100) {
-        0..85 => Order::O0,
-        85..92 => Order::O1,
-        92..97 => Order::O2,
-        _ => Order::O3,
+/// What blocks are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orders {
+    /// Single frames, and some of up to eight.
+    Small,
+    /// Of each order below that of a pageblock as many frames.
+    All,
+}
+
+fn order(kernel: &Kernel, orders: Orders) -> Order {
+    let mut state = kernel.state();
+    match (orders, state.random.below(100)) {
+        (Orders::Small, 0..85) => Order::O0,
+        (Orders::Small, 85..92) => Order::O1,
+        (Orders::Small, 92..97) => Order::O2,
+        (Orders::Small, _) => Order::O3,
+        (Orders::All, _) => {
+            let number = state.random.below(511) + 1;
+            Order::new(8 - number.ilog2()).expect("below 9")
+        }
     }
 }
 
 /// Fills a machine to that share in hundredths, replaces as many blocks, and frees down to `left`.
 /// Of a hundred blocks, `pinned` can't be moved.
 pub fn churn(machine: &Machine, full: u64, left: u64, pinned: usize) {
+    churn_of(Orders::Small, machine, (full, left), pinned);
+}
+
+fn churn_of(orders: Orders, machine: &Machine, (full, left): (u64, u64), pinned: usize) {
     let (kernel, managed) = (machine.reclaim(), machine.report().managed_pages);
     let used = || managed - machine.nr_free_pages();
     let alloc = || {
-        let order = order(kernel);
+        let order = order(kernel, orders);
         let movable = kernel.state().random.below(100) >= pinned;
         kernel.alloc(order, movable)
     };
@@ -49,6 +68,29 @@ fn pageblocks_needed(kernel: &Kernel) -> usize {
     usize::try_from(frames.div_ceil(PAGEBLOCK_NR_PAGES)).expect("few")
 }
 
+/// The pageblocks that are free when the movable frames of each zone fill its end, around what stays.
+fn ideal(machine: &Machine) -> usize {
+    let state = machine.reclaim().state();
+    let ideal_of = |start: u64, end: u64| {
+        let frames = |movable: bool, start: u64, end: u64| -> u64 {
+            let owners =
+                state.owners.range(start..end).filter(|(_, owner)| owner.movable == movable);
+            owners.map(|(_, owner)| owner.pages.order().nr_pages()).sum()
+        };
+        let mut movable = frames(true, start, end);
+        let mut free = 0;
+        for pageblock in (start / PAGEBLOCK_NR_PAGES..end / PAGEBLOCK_NR_PAGES).rev() {
+            let first = pageblock * PAGEBLOCK_NR_PAGES;
+            let pinned = frames(false, first, first + PAGEBLOCK_NR_PAGES);
+            free += usize::from(movable == 0 && pinned == 0);
+            movable = movable.saturating_sub(PAGEBLOCK_NR_PAGES - pinned);
+        }
+        free
+    };
+    let spans = machine.zones().map(|zone| zone.span());
+    spans.map(|span| ideal_of(span.start.get(), span.end.get())).sum()
+}
+
 /// Every pageblock without an unmovable block comes free, but for those that the movable frames
 /// fill, and two in each zone where the scanners meet.
 #[test]
@@ -67,6 +109,39 @@ fn all_that_unmovable_blocks_allow_comes_free() {
             after + needed + 4 >= clean && after > before,
             "seed {seed}: {before} free, then {after} of {clean}, movable frames fill {needed}"
         );
+        kernel.finish();
+    }
+}
+
+/// Blocks of all orders below a pageblock's, with holes of all sizes between them, of which some that
+/// stand anywhere have come to be pinned. Every pageblock without a pinned one comes free, but for those
+/// that the movable frames fill and some few, since blocks only fit into free ones of their size.
+/// Contents are where their owners look for them (`check`), and pinned blocks where they were.
+#[test]
+fn blocks_of_all_orders_are_packed() {
+    for seed in 30..36 {
+        let machine = boot(2 * MEMORY, seed);
+        let kernel = machine.reclaim();
+        churn_of(Orders::All, machine, (85, 45), 0);
+        kernel.pin_where(|owner| owner.tag % 240 == seed);
+        let pinned = kernel.pinned();
+        let orders = |which: &dyn Fn(&Owner) -> bool| {
+            let state = kernel.state();
+            let orders = state.owners.values().filter(|owner| which(owner));
+            orders.map(|owner| owner.pages.order()).collect::<BTreeSet<_>>().len()
+        };
+        assert!(orders(&|_| true) == 9 && orders(&|owner| !owner.movable) > 1);
+        assert!((50..88).contains(&kernel.clean_pageblocks().len()), "of 96");
+        let ideal = ideal(machine);
+        let before = kernel.free_pageblocks().len();
+        let stats = machine.compact_node(NodeId::ZERO).unwrap();
+        kernel.check();
+        let after = kernel.free_pageblocks().len();
+        assert!(
+            after + 5 >= ideal && after > before + 10,
+            "seed {seed}: {before} free, then {after}, {ideal} in the best case: {stats:?}"
+        );
+        assert_eq!(kernel.pinned(), pinned);
         kernel.finish();
     }
 }
@@ -121,6 +196,26 @@ fn a_busy_kernel_is_not_asked_for_ever() {
     let asked = kernel.state().asked.len();
     assert!(asked > 0 && asked <= 10 * blocks, "{asked} questions about {blocks} blocks");
     kernel.check();
+    kernel.finish();
+}
+
+/// Where a batch of a pageblock was collected, all the rest of it is in the next batch, whether or not
+/// anything came of the first.
+#[test]
+fn a_pageblock_is_finished_in_two_batches() {
+    let machine = crate::direct::checkerboard(16);
+    let kernel = machine.reclaim();
+    kernel.set_policy(Policy::Busy);
+    machine.compact_zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+    let state = kernel.state();
+    let asked: Vec<_> = state.asked.iter().map(|(pfn, ..)| pfn.get()).collect();
+    let first = asked[0] / PAGEBLOCK_NR_PAGES * PAGEBLOCK_NR_PAGES;
+    let all: Vec<_> = (first..first + PAGEBLOCK_NR_PAGES).filter(|pfn| pfn % 2 == 1).collect();
+    let (batch, rest) = all.split_at(32);
+    assert!(asked.starts_with(&batch.repeat(10)));
+    assert!(asked[10 * 32..].starts_with(&rest.repeat(10)));
+    assert_eq!(asked[10 * all.len()], first + PAGEBLOCK_NR_PAGES + 1);
+    drop(state);
     kernel.finish();
 }
 

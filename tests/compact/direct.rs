@@ -43,6 +43,18 @@ fn the_first_try_waits_for_nothing() {
     machine.reclaim().finish();
 }
 
+/// One after the other, requests that would rather fail than wait get nearly all pageblocks that half
+/// of the memory, which is free, can make: half of those of DMA32, which are 24.
+#[test]
+fn half_of_the_pageblocks_come_free() {
+    let machine = checkerboard(115);
+    let gfp = Gfp::HIGHUSER_MOVABLE | Gfp::NORETRY | Gfp::NOWARN;
+    let made: Vec<_> = std::iter::from_fn(|| machine.alloc_pages(gfp, Order::O9).ok()).collect();
+    assert!((10..=16).contains(&made.len()), "{} pageblocks", made.len());
+    made.into_iter().for_each(|pages| machine.free_pages(pages).unwrap());
+    machine.reclaim().finish();
+}
+
 /// A move may do what the request may: without FS, no locks of file systems.
 #[test]
 fn a_move_may_do_what_the_request_may() {

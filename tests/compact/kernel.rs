@@ -65,6 +65,8 @@ pub struct State {
     /// What the last move might do.
     pub allowed: Gfp,
     pub moved: u64,
+    /// No other CPU is at work, so that the tables can be looked at at any time.
+    pub is_alone: bool,
     /// The next request that wants compaction gets this block freed instead.
     pub spare: Option<Pages>,
     tags: u64,
@@ -77,6 +79,8 @@ pub struct Kernel {
     state: Mutex<State>,
     /// How often others were let run.
     pub rescheds: AtomicU64,
+    /// What somebody else does when a block is to be moved next.
+    pub intruder: Mutex<Option<fn(&Machine)>>,
     /// Nothing can be moved at all.
     pub is_rigid: AtomicBool,
     pub kcompactd_wakes: Mutex<Vec<NodeId>>,
@@ -102,6 +106,7 @@ pub fn boot_with(mut config: SimConfig, end: u64, seed: u64) -> &'static Machine
         asked: Vec::new(),
         allowed: Gfp::empty(),
         moved: 0,
+        is_alone: true,
         spare: None,
         tags: 0,
     };
@@ -109,6 +114,7 @@ pub fn boot_with(mut config: SimConfig, end: u64, seed: u64) -> &'static Machine
         machine: OnceLock::new(),
         state: Mutex::new(state),
         rescheds: AtomicU64::new(0),
+        intruder: Mutex::default(),
         is_rigid: AtomicBool::new(false),
         kcompactd_wakes: Mutex::default(),
     };
@@ -201,6 +207,21 @@ impl Kernel {
         order
     }
 
+    /// From now on these blocks can't be moved.
+    pub fn pin_where(&self, which: impl Fn(&Owner) -> bool) {
+        for owner in self.state().owners.values_mut().filter(|owner| which(owner)) {
+            owner.movable = false;
+            self.machine().set_movable(&owner.pages, Movability::Pinned).expect("a token");
+        }
+    }
+
+    /// The blocks that can't be moved: where they are, and whose.
+    pub fn pinned(&self) -> Vec<(u64, u64)> {
+        let state = self.state();
+        let pinned = state.owners.iter().filter(|(_, owner)| !owner.movable);
+        pinned.map(|(pfn, owner)| (*pfn, owner.tag)).collect()
+    }
+
     /// Frees all blocks of which `which` says so.
     pub fn free_where(&self, which: impl Fn(&Owner) -> bool) {
         let freed: Vec<_> = {
@@ -286,10 +307,14 @@ impl Reclaim for Kernel {
     }
 
     fn migrate(&self, from: Pfn, target: &mut Pages, mode: MigrateMode, gfp: Gfp) -> Migrated {
+        let intruder = self.intruder.lock().expect("no test has failed with it").take();
+        if let Some(intruder) = intruder {
+            intruder(self.machine());
+        }
         let mut state = self.state();
         state.asked.push((from, target.order(), mode));
         state.allowed = gfp;
-        if state.asked.len().is_multiple_of(512) {
+        if state.is_alone && state.asked.len().is_multiple_of(512) {
             self.machine().verify().expect("sound tables while a block is moved");
         }
         let fits = |owner: &Owner| owner.movable && owner.pages.order() == target.order();
