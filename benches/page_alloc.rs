@@ -17,15 +17,15 @@
 //! |---|---|
 //! | `floor` | a list's pop and push; lock and unlock; an atomic swap |
 //! | `zone` | as in the groups below, but of the zone alone: `RawZone`, without a lock |
-//! | `pairs` | a block allocated and freed; `fresh`: nothing else is allocated; `warm`: its buddy is |
+//! | `pairs` | a block allocated and freed; `fresh`: nothing else is allocated; `warm`: its buddy is; its row `floor` is what our descriptors, tokens and lists cost at least (`harness/least.rs`) |
 //! | `batches` | the same in batches of single frames, freed in three orders |
 //! | `bulk` | one page of many that are asked for, or given back, in one call |
 //! | `threads` | pairs and batches of two threads, each a CPU, at once: the time of one thread |
-//! | `ring` | a frame that one thread allocates and another frees; its row `floor` is the ring alone |
+//! | `ring` | a frame that one thread allocates and another frees; its rows `floor` are the ring alone, and the ring with a descriptor that both write to |
 //! | `fragmented` | a pair where every other frame is taken; one step of a machine that is 90 % full |
 //! | `pressure` | what the case's name says: a request that fails, a frame moved, a frame of the machine |
 //! | `trace` | an event of a recorded trace |
-//! | `boot` | a largest block of a machine that boots |
+//! | `boot` | a largest block of a machine that boots; its row `floor` writes to one descriptor of each |
 //!
 //! At the end stands a table. Its ratios are of medians: `x list` is to the list floor, `x peer` is
 //! to the best peer of the case. A row with few samples is of something slow; cases that an
@@ -67,6 +67,7 @@ mod harness {
     pub(crate) mod failure;
     pub(crate) mod free_order;
     pub(crate) mod gate;
+    pub(crate) mod least;
     pub(crate) mod length;
     pub(crate) mod maps;
     pub(crate) mod mover;

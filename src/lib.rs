@@ -140,7 +140,7 @@ pub use memmap::{Movability, Pages, PagesIter};
 pub use migratetype::{MIGRATE_PCPTYPES, MIGRATE_TYPES, MigrateType, Mobility};
 pub use migration::{MigrateMode, Migrated};
 pub use node_id::{CpuId, MAX_NUMNODES, NodeId, NodeMask};
-pub use node_shrink::NodeShrink;
+pub use node_shrink::{NodeShrink, Reclaimer};
 pub use order::{
     MAX_ORDER, Order, OrderTooLarge, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER,
 };

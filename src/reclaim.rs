@@ -136,19 +136,33 @@ impl From<CompactResult> for Compacted {
 /// `impl Reclaim for MyKernel {}` is a beginning.
 ///
 /// Every method is called with no lock held and may be called on all CPUs at once. None may sleep
-/// unless its text says so. A hook may allocate, with flags that don't lead back to itself; one that
-/// frees memory has its [`context`](Self::context) say [`Context::MEMALLOC`] meanwhile, which opens
-/// the reserves to it and keeps it out of reclaim.
+/// unless its text says so: one that only answers, or wakes somebody, is called in any context in
+/// which memory is asked for, interrupts included.
+///
+/// # Recursion
+///
+/// A hook may free, and may allocate, with flags that don't lead back to itself: those that only
+/// answer, and those that wake somebody, are called for every request that finds its first zone
+/// wanting, so that they had better not allocate at all. One that frees, moves or kills has its
+/// [`context`](Self::context) say [`Context::MEMALLOC`] meanwhile, which opens the reserves to it and
+/// keeps it out of reclaim, compaction and killing (as Linux marks the task around direct reclaim and
+/// compaction); or it allocates without [`Gfp::DIRECT_RECLAIM`].
+///
+/// # Lies and panics
 ///
 /// No answer is trusted: whatever these methods say, memory is neither lost nor given twice, and
-/// every request ends ([`max_rounds`](Self::max_rounds)).
+/// every request ends ([`max_rounds`](Self::max_rounds)). Should a method panic, and the panic be
+/// caught, what the allocator had in flight goes back: no frame is lost but those that the method
+/// itself held, and nothing stays locked. What was wanted of kswapd or kcompactd may be forgotten, until
+/// it is wanted again.
 ///
 /// ```
 /// use page_alloc::{Context, NoReclaim, Reclaim};
 /// assert_eq!(NoReclaim.context(), Context::TASK);
 /// ```
 pub trait Reclaim {
-    /// What is running. The default says: an ordinary task.
+    /// What is running. Asked by every request, and again in each round of the slow path and by
+    /// compaction. The default says: an ordinary task.
     fn context(&self) -> Context {
         Context::TASK
     }
@@ -161,31 +175,37 @@ pub trait Reclaim {
         !self.context().in_interrupt()
     }
 
-    /// Fault injection: whether this request is to fail now. The default says no.
+    /// Fault injection: whether this request is to fail now. Asked by every request, once. The default
+    /// says no.
     fn should_fail_alloc_page(&self, gfp: Gfp, order: Order) -> bool {
         let _ = (gfp, order);
         false
     }
 
-    /// Memory ran low: kswapd of that node should get to work. May be called in an interrupt.
+    /// Memory ran low: kswapd of that node should get to work. Called by requests that say
+    /// [`Gfp::KSWAPD_RECLAIM`], at the beginning of each round of the slow path, and in an attempt that
+    /// raised a zone's watermarks, when the request has its block already. May be called in an interrupt.
+    /// The default wakes nobody.
     #[doc(alias = "wakeup_kswapd")]
     fn wake_kswapd(&self, wake: KswapdWake) {
         let _ = wake;
     }
 
-    /// Whether cpusets are in use at all; if not, [`cpuset_node_allowed`](Self::cpuset_node_allowed)
+    /// Whether cpusets are in use at all; asked by most requests. The default says no. If not, [`cpuset_node_allowed`](Self::cpuset_node_allowed)
     /// is never asked.
     fn cpusets_enabled(&self) -> bool {
         false
     }
 
-    /// The nodes that the running task may use; asked only where cpusets are in use.
+    /// The nodes that the running task may use; asked only where cpusets are in use. The default says
+    /// all.
     #[doc(alias = "cpuset_current_mems_allowed")]
     fn cpuset_mems_allowed(&self) -> NodeMask {
         NodeMask::ALL
     }
 
-    /// Whether the running task's cpuset allows memory of this node.
+    /// Whether the running task's cpuset allows memory of this node; asked only where cpusets are in
+    /// use, in each attempt that keeps to the cpuset, and by direct reclaim. The default says yes.
     #[doc(alias = "cpuset_zone_allowed")]
     fn cpuset_node_allowed(&self, node: NodeId, gfp: Gfp) -> bool {
         let _ = (node, gfp);
@@ -193,28 +213,38 @@ pub trait Reclaim {
     }
 
     /// Whether the node has room for more dirty pages: asked once a node, for requests with
-    /// [`Gfp::WRITE`].
+    /// [`Gfp::WRITE`], in the first attempt. The default says yes.
     fn node_dirty_ok(&self, node: NodeId) -> bool {
         let _ = node;
         true
     }
 
     /// The largest distance at which a node's memory is reclaimed before a farther node's free
-    /// memory is used; `None`: no node reclaim. Linux's is 30 where node reclaim is on.
+    /// memory is used; `None`: no node reclaim. Linux's is 30 where node reclaim is on. Asked whenever a
+    /// zone's watermark fails. The default says none.
     #[doc(alias = "zone_reclaim_mode")]
     fn node_reclaim_distance(&self) -> Option<u8> {
         None
     }
 
     /// Frees some memory of this node; asked when its watermark fails and
-    /// [`node_reclaim_distance`](Self::node_reclaim_distance) says that the node is near enough.
+    /// [`node_reclaim_distance`](Self::node_reclaim_distance) says that the node is near enough, in any
+    /// attempt. The default does not try.
+    ///
+    /// May sleep only if the request may wait (`gfp` has [`Gfp::DIRECT_RECLAIM`]) and the context is not
+    /// [`Context::MEMALLOC`]: it is asked for all others, too, those in interrupts included, and has to
+    /// answer [`NodeReclaimed::NotScanned`] then. So does Linux, and where the node has CPUs but the
+    /// running one is not among them, and while somebody else reclaims the node. Its own allocations are
+    /// made in [`Context::MEMALLOC`], or they come back here.
+    #[doc(alias = "__node_reclaim")]
     fn node_reclaim(&self, node: NodeId, gfp: Gfp, order: Order) -> NodeReclaimed {
         let _ = (node, gfp, order);
         NodeReclaimed::NotScanned
     }
 
     /// A number that changes whenever the nodes that the running task may use change. A request that
-    /// sees it change starts anew. Asked only where cpusets are in use.
+    /// sees it change starts anew. Asked only where cpusets are in use, by the slow path. The default
+    /// never changes.
     #[doc(alias = "read_mems_allowed_begin")]
     #[doc(alias = "read_mems_allowed_retry")]
     fn cpuset_generation(&self) -> u32 {
@@ -230,22 +260,42 @@ pub trait Reclaim {
     }
 
     /// Whether some cpuset may have movable memory only, so that it is worth asking if the running
-    /// task's has a zone for a request at all. Asked only where cpusets are in use.
+    /// task's has a zone for a request at all. Asked only where cpusets are in use, by the slow path. The
+    /// default says no.
     #[doc(alias = "cpusets_insane_config")]
     fn cpusets_insane(&self) -> bool {
         false
     }
 
     /// Frees memory for a request, [`nr_to_reclaim`](Shortage::nr_to_reclaim) frames if possible, by
-    /// what [`gfp`](Shortage::gfp) allows. May sleep. The default frees nothing.
+    /// what [`gfp`](Shortage::gfp) allows, for a kernel that decides by itself where and how hard to
+    /// try; `None`: the crate does, and asks [`shrink_node`](Self::shrink_node), as Linux does. The
+    /// default leaves it to the crate.
+    ///
+    /// Called once a round of the slow path, for requests with [`Gfp::DIRECT_RECLAIM`], but for those in
+    /// [`Context::MEMALLOC`]. May sleep, and allocate in [`Context::MEMALLOC`]. It does not go to nodes
+    /// outside of the nodemask or of the task's cpuset.
     #[doc(alias = "try_to_free_pages")]
     #[doc(alias = "__perform_reclaim")]
-    fn direct_reclaim(&self, shortage: &Shortage) -> Reclaimed {
+    fn direct_reclaim(&self, shortage: &Shortage) -> Option<Reclaimed> {
         let _ = shortage;
-        Reclaimed::NOTHING
+        None
     }
 
-    /// How many frames of a zone could be freed if need be: an estimate. The default says none.
+    /// Half of what is kept for those who free memory is used up on that node: a request that is about
+    /// to have memory freed had better wait until kswapd has freed some, that is until
+    /// [`pfmemalloc_watermark_ok`](crate::PageAllocator::pfmemalloc_watermark_ok) says so, or the task
+    /// is to be killed. Without [`Gfp::FS`] it waits for a second at most, as kswapd may need what it
+    /// holds; threads of the kernel don't wait at all. May sleep. The default does not wait.
+    ///
+    /// Called where direct reclaim is the crate's. A kernel whose own it is asks by itself.
+    #[doc(alias = "pfmemalloc_wait")]
+    fn throttle_direct_reclaim(&self, node: NodeId, gfp: Gfp) {
+        let _ = (node, gfp);
+    }
+
+    /// How many frames of a zone could be freed if need be: an estimate. Asked by the slow path when it
+    /// weighs whether to go on, and by kswapd's throttling. The default says none.
     #[doc(alias = "zone_reclaimable_pages")]
     fn reclaimable_pages(&self, node: NodeId, zone: ZoneType) -> u64 {
         let _ = (node, zone);
@@ -253,7 +303,9 @@ pub trait Reclaim {
     }
 
     /// Moves frames together, for a kernel that does so by itself; `None`: the crate's own
-    /// compaction is to do it. May sleep, but for [`CompactPriority::Async`].
+    /// compaction is to do it. Called once a round of the slow path at most, for requests with
+    /// [`Gfp::DIRECT_RECLAIM`]. May sleep, but for [`CompactPriority::Async`], and allocate in
+    /// [`Context::MEMALLOC`]. The default leaves it to the crate.
     #[doc(alias = "try_to_compact_pages")]
     fn compact(
         &self,
@@ -266,7 +318,8 @@ pub trait Reclaim {
     }
 
     /// Whether compaction would have room in some zone once all that can be freed is; for a kernel
-    /// that compacts by itself. `None`: the crate is to find out.
+    /// that compacts by itself. `None`: the crate is to find out. Asked when a request weighs whether to go
+    /// on. The default leaves it to the crate.
     #[doc(alias = "compaction_zonelist_suitable")]
     fn compaction_suitable(&self, shortage: &Shortage, flags: AllocFlags) -> Option<bool> {
         let _ = (shortage, flags);
@@ -285,8 +338,8 @@ pub trait Reclaim {
     /// Moves what is in a block to another one, for compaction. Called only if
     /// [`can_migrate`](Self::can_migrate) says yes.
     ///
-    /// `from` is the first frame of a block that was marked as movable and is of the same order as
-    /// `target`, when it was last looked at. The kernel looks up who has it, keeps him from using it,
+    /// `from` is the first frame of a block of the same order as `target` that was asked for as MOVABLE, or
+    /// marked as movable, when it was last looked at. The kernel looks up who has it, keeps him from using it,
     /// copies the frames, and **swaps the tokens**: `target` is then the owner's, and what `target`
     /// held stays in its place as the token of the old block, which the allocator frees. The new
     /// block has one reference, the old one's mark as movable, and its owner's word
@@ -311,39 +364,67 @@ pub trait Reclaim {
     }
 
     /// Large blocks are wanted on that node: kcompactd of it should call
-    /// [`kcompactd`](crate::PageAllocator::kcompactd). May be called in an interrupt.
+    /// [`kcompactd`](crate::PageAllocator::kcompactd). Called by
+    /// [`kswapd_balance`](crate::PageAllocator::kswapd_balance) and
+    /// [`wakeup_kswapd`](crate::PageAllocator::wakeup_kswapd), so where these are called, which may be in
+    /// an interrupt. The default wakes nobody.
     #[doc(alias = "wakeup_kcompactd")]
     fn wake_kcompactd(&self, node: NodeId) {
         let _ = node;
     }
 
-    /// Frees memory of a node, for kswapd. May sleep. The default frees nothing.
+    /// Frees memory of a node, in one pass: for kswapd, and for a request unless
+    /// [`direct_reclaim`](Self::direct_reclaim) is the kernel's own
+    /// ([`NodeShrink::reclaimer`] says which). May sleep, and allocate in [`Context::MEMALLOC`]. The
+    /// default frees nothing.
+    ///
+    /// Linux goes on in a node, for a large block, until compaction has room there; a hook may do so,
+    /// as it is told the order, or free [`nr_to_reclaim`](NodeShrink::nr_to_reclaim) frames and be
+    /// asked again. Where requests wait for writes that are under way, it is here: after a pass at
+    /// priority 1 or 0 that freed nothing.
     fn shrink_node(&self, shrink: &NodeShrink) -> Reclaimed {
         let _ = shrink;
         Reclaimed::NOTHING
     }
 
     /// Takes the lock of the out-of-memory killer, without waiting. False: somebody else has it, and
-    /// is about to make memory free. The default has no lock.
+    /// is about to make memory free: then the request sleeps for a tick, and begins anew. Called once a
+    /// round of the slow path at most, where neither reclaim nor compaction helped. The default has no
+    /// lock.
     #[doc(alias = "oom_lock")]
     fn try_lock_oom(&self) -> bool {
         true
     }
 
-    /// Drops the lock of the out-of-memory killer, taken before on the same CPU by the same task.
+    /// Drops the lock of the out-of-memory killer. Follows each [`try_lock_oom`](Self::try_lock_oom) that
+    /// got it, in the same task, whatever happens in between: also if the killer panics. May be on
+    /// another CPU, as the killer may sleep. Must not sleep. The default has no lock.
     fn unlock_oom(&self) {}
 
     /// Reclaim has failed: kills somebody whose memory then comes free, if the request is worth it.
-    /// Called with the killer's lock. May sleep. The default kills nobody.
+    /// Called with the killer's lock, once a round of the slow path at most, and not for costly orders,
+    /// for requests that would rather fail or want one node or a low zone, nor for a task that dumps
+    /// its core. May sleep, and allocate in [`Context::MEMALLOC`]. The default kills nobody.
+    ///
+    /// Requests without [`Gfp::FS`] come here, too. Linux kills nobody for these, as reclaim could not do
+    /// all that it can, and says that it did, so that they go on. A page fault whose request failed after
+    /// all is made again; nobody more is killed for it.
+    ///
+    /// While somebody who was killed is not dead yet, Linux kills nobody else, and says that it did. The
+    /// request begins anew at once: a kernel that answers so waits for a moment here, lest the request
+    /// use its rounds up before memory comes free.
     fn out_of_memory(&self, shortage: &Shortage) -> OomVerdict {
         let _ = shortage;
         OomVerdict::NothingToKill
     }
 
-    /// A request that may wait has been busy: somebody else may run now. May sleep.
+    /// A request that may wait, or compaction, has been busy: somebody else may run now. May sleep. The
+    /// default goes on.
     fn cond_resched(&self) {}
 
-    /// A request waits for others to make memory free: sleeps for a tick of the clock. May sleep.
+    /// A request waits for others to make memory free: sleeps for a tick of the clock. Called where
+    /// somebody else has the killer's lock, and for a [`Context::WORKER`] in each round. The default is
+    /// [`cond_resched`](Self::cond_resched).
     #[doc(alias = "schedule_timeout_uninterruptible")]
     fn sleep_tick(&self) {
         self.cond_resched();
@@ -351,7 +432,7 @@ pub trait Reclaim {
 
     /// A request failed, and its caller did not say [`Gfp::NOWARN`]: the place to print
     /// [`failure_report`](crate::PageAllocator::failure_report), not too often. May be called in an
-    /// interrupt.
+    /// interrupt. The default prints nothing.
     #[doc(alias = "warn_alloc")]
     fn alloc_failed(&self, shortage: &Shortage) {
         let _ = shortage;

@@ -13,8 +13,14 @@ mod exhaustive;
 mod histories;
 #[path = "allocator/lies.rs"]
 mod lies;
+#[path = "allocator/lies_moves.rs"]
+mod lies_moves;
 #[allow(dead_code, reason = "shared with other tests")]
 mod model;
+#[path = "allocator/mover.rs"]
+mod mover;
+#[path = "allocator/panics.rs"]
+mod panics;
 #[path = "allocator/placement.rs"]
 mod placement;
 #[path = "allocator/plan.rs"]

@@ -2,6 +2,8 @@
 //! blocks are made, contents go with their owners, and no answer of the kernel loses a frame.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
+#[path = "compact/asked.rs"]
+mod asked;
 #[path = "compact/awkward.rs"]
 mod awkward;
 #[path = "compact/background.rs"]

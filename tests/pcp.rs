@@ -31,6 +31,8 @@ mod raw;
 mod skipped;
 #[path = "pcp/step.rs"]
 mod step;
+#[path = "pcp/told.rs"]
+mod told;
 #[path = "pcp/view.rs"]
 mod view;
 #[path = "pcp/whole_blocks.rs"]

@@ -1,7 +1,7 @@
 //! The cases. A new one is a line here; then the record is to be written anew.
 
 use super::workload::{
-    allocs, batches, boots, compactions, failures, frees, fresh_pairs, warm_pairs,
+    allocs, batches, boots, bulks, compactions, failures, frees, fresh_pairs, warm_pairs,
 };
 use crate::harness::free_order::FreeOrder;
 use crate::harness::ours::{Atomic, Machine, Zone};
@@ -55,6 +55,7 @@ pub(crate) const CASES: &[Case] = &[
     batch("alloc/batch-4096-fifo", 4096, |n| batches::<Machine>(4096, FreeOrder::Fifo, n)),
     batch("alloc/batch-4096-lifo", 4096, |n| batches::<Machine>(4096, FreeOrder::Lifo, n)),
     batch("alloc/batch-4096-random", 4096, |n| batches::<Machine>(4096, FreeOrder::Random, n)),
+    batch("alloc/bulk-512", 512, |n| bulks::<Machine>(512, n)),
     pair("zone/warm-pair-order-0", |n| warm_pairs::<Zone>(Order::O0, n)),
     pair("zone/warm-pair-order-4", |n| warm_pairs::<Zone>(Order::O4, n)),
     pair("zone/warm-pair-order-9", |n| warm_pairs::<Zone>(Order::O9, n)),

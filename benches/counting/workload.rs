@@ -1,6 +1,6 @@
 //! What is counted: each function sets up, warms up, and does so many rounds.
 
-use crate::harness::adaptor::FrameAllocator;
+use crate::harness::adaptor::{FrameAllocator, SharedAllocator};
 use crate::harness::free_order::FreeOrder;
 use crate::harness::mover::Board;
 use crate::harness::ours::Atomic;
@@ -49,6 +49,16 @@ pub(crate) fn batches<A: FrameAllocator>(blocks: usize, free_order: FreeOrder, r
         for place in &places {
             allocator.free(batch[*place].take().expect("memory"));
         }
+    });
+}
+
+/// Asks for many single frames in one call, and gives them back in one.
+pub(crate) fn bulks<A: SharedAllocator>(blocks: usize, rounds: u64) {
+    let allocator = <A as SharedAllocator>::boot(FRAMES, 1);
+    let mut places: Vec<Option<A::Block>> = (0..blocks).map(|_| None).collect();
+    repeat(rounds, |_| {
+        assert_eq!(allocator.alloc_bulk(&mut places), blocks);
+        allocator.free_bulk(&mut places);
     });
 }
 

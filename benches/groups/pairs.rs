@@ -1,6 +1,7 @@
 //! A block is allocated and freed, again and again, by one thread.
 
 use crate::harness::adaptor::Group;
+use crate::harness::least::Least;
 use crate::harness::recorder::Recorder;
 use crate::peers::list::for_each_allocator;
 use crate::workloads::pair::{fresh, warm};
@@ -10,6 +11,9 @@ const GROUP: Group = Group::new("pairs");
 
 pub(crate) fn run(recorder: &mut Recorder) {
     for order in [Order::O0, Order::O3, Order::O9] {
+        if order == Order::ZERO {
+            fresh::<Least>(recorder, GROUP, order);
+        }
         for_each_allocator!(fresh(recorder, GROUP, order));
         for_each_allocator!(warm(recorder, GROUP, order));
     }

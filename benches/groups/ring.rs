@@ -10,15 +10,18 @@ use crate::harness::ring::{Receiver, Ring, Sender};
 use crate::peers::list::for_each_allocator;
 use page_alloc::Order;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
 const GROUP: Group = Group::new("ring");
 const CASE: &str = "one allocates, another frees";
+const TOUCHED: &str = "both write to the descriptor, no more";
 
 pub(crate) fn run(recorder: &mut Recorder) {
-    passed::<Nothing>(recorder);
-    for_each_allocator!(passed(recorder));
+    passed::<Nothing>(recorder, CASE);
+    passed::<Touching>(recorder, TOUCHED);
+    for_each_allocator!(passed(recorder, CASE));
 }
 
 /// Only the ring is measured: no allocator.
@@ -43,9 +46,47 @@ impl SharedAllocator for Nothing {
     }
 }
 
-fn passed<A: SharedAllocator>(recorder: &mut Recorder) {
+/// Each side writes to the frame's descriptor, of which four share a cache line, as each has to: what
+/// the line's way from one CPU to the other costs. Frames are taken in turn.
+struct Touching {
+    frames: Box<[Descriptor]>,
+    next: AtomicUsize,
+}
+
+#[repr(align(16))]
+struct Descriptor(AtomicU64);
+
+impl Touching {
+    /// More than fit into a CPU's first cache, as on the lists of a CPU that takes much.
+    const FRAMES: usize = 8192;
+}
+
+impl SharedAllocator for Touching {
+    const NAME: &'static str = floor::NAME;
+    type Block = usize;
+
+    fn boot(_: u64, _: u32) -> Self {
+        let frames = (0..Self::FRAMES).map(|_| Descriptor(AtomicU64::new(0))).collect();
+        Self { frames, next: AtomicUsize::new(0) }
+    }
+
+    #[inline]
+    fn alloc(&self, _: Order) -> Option<usize> {
+        let index = self.next.load(Ordering::Relaxed);
+        self.next.store((index + 1) % Self::FRAMES, Ordering::Relaxed);
+        self.frames.get(index)?.0.store(1, Ordering::Relaxed);
+        Some(index)
+    }
+
+    #[inline]
+    fn free(&self, index: usize) {
+        self.frames[index].0.store(0, Ordering::Relaxed);
+    }
+}
+
+fn passed<A: SharedAllocator>(recorder: &mut Recorder, case: &str) {
     let setup = || Ok((A::boot(GROUP.frames, 2), Ring::new()));
-    recorder.case((GROUP.name, CASE, A::NAME), 1, setup, |(allocator, ring), times| {
+    recorder.case((GROUP.name, case, A::NAME), 1, setup, |(allocator, ring), times| {
         pass(allocator, ring, times)
     });
 }

@@ -98,7 +98,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         while next < pages.len() {
             let here = CpuGuard::new(&self.platform);
             let Some(pcp) = pcps.get(here.cpu(), zone.shared.id) else { break };
-            let lists = (pcp, &here, list);
+            let lists = (pcp, &here, request.migratetype);
             let (filled, passed) = fill(request.machine, lists, &mut pages[next..], most);
             (taken, next) = (taken + filled, next + passed);
             if filled == 0 && next < pages.len() {
@@ -136,73 +136,31 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
         None
     }
-
-    /// Frees the blocks of a slice and empties it. What can't be freed stays in its place. Gives the
-    /// number of blocks that are gone.
-    ///
-    /// Does not sleep; may be called in an interrupt.
-    #[doc(alias = "free_unref_page_list")]
-    pub fn free_pages_bulk(&self, pages: &mut [Option<Pages>]) -> usize {
-        // As Linux does: those that go straight to their zones before any that may drain a list.
-        let first = match self.machine().filter(|machine| meets_isolated(machine, pages)) {
-            Some(machine) => self.free_those(pages, |page| is_isolated(machine, page)),
-            None => 0,
-        };
-        first + self.free_those(pages, |_| true)
-    }
-
-    fn free_those(&self, pages: &mut [Option<Pages>], these: impl Fn(&Pages) -> bool) -> usize {
-        let mut freed = 0;
-        for place in pages.iter_mut() {
-            let Some(page) = place.take_if(|page| these(page)) else { continue };
-            match self.free_pages(page) {
-                Ok(()) => freed += 1,
-                Err(refused) => *place = Some(refused.pages),
-            }
-        }
-        freed
-    }
-}
-
-/// Whether some pageblock is isolated in a zone that one of these blocks is of.
-fn meets_isolated(machine: &Machine, pages: &[Option<Pages>]) -> bool {
-    let memmap = &machine.memmap;
-    let mut last = None;
-    pages.iter().flatten().filter_map(|page| memmap.index_of(page.pfn())).any(|index| {
-        let zone = memmap.state(index).zone();
-        last.replace(zone) != Some(zone)
-            && machine.zone(zone).is_some_and(|zone| zone.shared.nr_isolated.get() != 0)
-    })
-}
-
-/// Whether the pageblock of a block is isolated.
-fn is_isolated(machine: &Machine, page: &Pages) -> bool {
-    let index = machine.memmap.index_of(page.pfn());
-    index.is_some_and(|index| machine.memmap.pageblock(index).migratetype() == MigrateType::Isolate)
 }
 
 /// Puts frames from a list into the empty places, at most so many. Gives their number, and how many
 /// places were passed.
-#[inline]
+#[inline(never)]
 fn fill<P: Platform>(
     machine: &Machine,
-    (pcp, here, list): (&Pcp, &CpuGuard<'_, P>, PcpIndex),
+    (pcp, here, migratetype): (&Pcp, &CpuGuard<'_, P>, MigrateType),
     pages: &mut [Option<Pages>],
     most: usize,
 ) -> (usize, usize) {
     let memmap = &machine.memmap;
     let Some(mut lists) = pcp.lists.own(here) else { return (0, 0) };
+    let state = pcp.handed_out(Order::ZERO).asked_for(migratetype);
+    let list = PcpIndex::new(Order::ZERO, migratetype);
+    let mut frames = pcp.taker(&mut lists, list, memmap.links());
     let (mut filled, mut passed) = (0, 0);
     for place in pages {
         if filled == most {
             break;
         }
         if place.is_none() {
-            let block = pcp.pop(&mut lists, (list, Order::ZERO), memmap.links());
-            let Some(index) = block.map(FreeBlock::into_index) else { break };
-            memmap.frame(index).hand_out(pcp.handed_out(Order::ZERO));
+            let Some(index) = frames.next().map(FreeBlock::into_index) else { break };
+            memmap.frame(index).hand_out(state);
             *place = Some(memmap.token(index, Order::ZERO));
-            pcp.count_allocated(list);
             filled += 1;
         }
         passed += 1;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
-    /// Compacts a zone as far as it goes: all blocks that the kernel has marked as movable are moved
+    /// Compacts a zone as far as it goes: all blocks that may be moved are moved
     /// towards its end ([`Reclaim::migrate`]). Where the kernel can't move any
     /// ([`Reclaim::can_migrate`]), nothing happens.
     ///

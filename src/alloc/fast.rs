@@ -3,7 +3,6 @@
 use super::PageAllocator;
 use super::request::{Attempt, Dirty, Request};
 use crate::memmap::FrameIdx;
-use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::{KswapdWake, NodeReclaimed, Reclaim};
 use crate::sync::IrqGuard;
@@ -142,11 +141,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     fn reclaims_node(&self, request: &Request<'_>, attempt: &Attempt, zone: &Zone) -> bool {
         let Some(limit) = self.reclaim.node_reclaim_distance() else { return false };
         let (from, to) = (attempt.preferred.node(), zone.shared.id.node());
-        request.machine.distance(from, to) <= limit
-            && matches!(
-                self.reclaim.node_reclaim(to, attempt.gfp, request.order),
-                NodeReclaimed::Some | NodeReclaimed::Success
-            )
+        if request.machine.distance(from, to) > limit {
+            return false;
+        }
+        match self.reclaim.node_reclaim(to, attempt.gfp, request.order) {
+            NodeReclaimed::NotScanned | NodeReclaimed::Full => false,
+            NodeReclaimed::Some | NodeReclaimed::Success => {
+                request.machine.revive_kswapd(to);
+                true
+            }
+        }
     }
 
     /// Takes a block from one zone, whatever its watermarks: from the running CPU's lists where the
@@ -194,7 +198,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             None => self.rmqueue_buddy(request, attempt, zone),
         };
         if attempt.flags.contains(AllocFlags::KSWAPD) && zone.shared.take_boosted() {
-            self.wake_kswapd_of_boosted(request.machine, zone);
+            self.wake_kswapd_of_boosted(request, zone, index);
         }
         Some(self.prepare_new(request, attempt, zone, index?))
     }
@@ -236,7 +240,14 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// The boost of this zone's watermarks rose: kswapd is to free as much.
     #[cold]
-    fn wake_kswapd_of_boosted(&self, machine: &Machine, zone: &Zone) {
+    fn wake_kswapd_of_boosted(
+        &self,
+        Request { machine, order, .. }: &Request<'_>,
+        zone: &Zone,
+        taken: Option<FrameIdx>,
+    ) {
+        // Nobody has the block yet: it is freed if the hook panics.
+        let taken = taken.map(|index| self.guard(machine.memmap.token(index, *order)));
         let irq = IrqGuard::new(&self.platform);
         zone.with(&machine.memmap, &irq, |zone| zone.shared.limits_changed());
         drop(irq);
@@ -248,6 +259,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             highest: id.zone_type(),
             gfp: Gfp::empty(),
         });
+        core::mem::forget(taken);
     }
 
     /// Counts a request that got memory of another node than it preferred, at the zone that it
@@ -275,10 +287,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let memmap = &request.machine.memmap;
         let pages = memmap.token(index, request.order);
         self.count_foreign(request, attempt, zone);
-        if attempt.flags.contains(AllocFlags::NO_WATERMARKS) {
-            let frame = memmap.frame(index);
-            frame.set_state(frame.state().with_pfmemalloc());
-        }
+        let frame = memmap.frame(index);
+        let state = frame.state().asked_for(request.migratetype);
+        frame.set_state(match attempt.flags.contains(AllocFlags::NO_WATERMARKS) {
+            true => state.with_pfmemalloc(),
+            false => state,
+        });
         if request.gfp.contains(Gfp::ZERO) {
             self.clear(&pages);
         }

@@ -72,42 +72,69 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Gives a reference back, whatever the order and the number of holders.
     #[inline(never)]
-    fn put_pages(&self, pages: Pages) -> Result<(), Refused> {
+    pub(super) fn put_pages(&self, pages: Pages) -> Result<(), Refused> {
+        self.put_by_order(pages, |pages| self.trace.mm_page_free(pages.pfn(), pages.order()))
+    }
+
+    /// As [`put_pages`](Self::put_pages), where the trace was told already.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn put_told(&self, pages: Pages) -> Result<(), Refused> {
+        self.put_by_order(pages, |_| ())
+    }
+
+    #[inline(always)]
+    fn put_by_order(&self, pages: Pages, tell: impl FnOnce(&Pages)) -> Result<(), Refused> {
         match self.machine() {
-            Some(machine) if machine.pcps.takes_back(&pages) => self.put_listed(machine, pages),
-            Some(machine) => self.put_unlisted(machine, pages),
+            Some(machine) if machine.pcps.takes_back(&pages) => {
+                self.put_listed(machine, pages, tell)
+            }
+            Some(machine) => self.put_unlisted(machine, pages, tell),
             None => self.refuse(pages),
         }
     }
 
     /// As [`put_pages`](Self::put_pages), for an order that has per-CPU lists.
     #[inline(never)]
-    fn put_listed(&self, machine: &Machine, pages: Pages) -> Result<(), Refused> {
-        self.put(machine, pages, RefCount::put_testzero, Self::free_to_list)
+    fn put_listed(
+        &self,
+        machine: &Machine,
+        pages: Pages,
+        tell: impl FnOnce(&Pages),
+    ) -> Result<(), Refused> {
+        self.put(machine, pages, (RefCount::put_testzero, tell), Self::free_to_list)
     }
 
     /// As [`put_pages`](Self::put_pages), for an order that has no per-CPU lists.
     #[inline(never)]
-    fn put_unlisted(&self, machine: &Machine, pages: Pages) -> Result<(), Refused> {
-        self.put(machine, pages, RefCount::put_testzero, Self::free_to_zone)
+    fn put_unlisted(
+        &self,
+        machine: &Machine,
+        pages: Pages,
+        tell: impl FnOnce(&Pages),
+    ) -> Result<(), Refused> {
+        self.put(machine, pages, (RefCount::put_testzero, tell), Self::free_to_zone)
     }
 
     /// As [`free_pages`](Self::free_pages), for a block that others may wrongly free at the same
     /// time: one of them is told so.
     pub(super) fn put_contended(&self, pages: Pages) -> Result<(), Refused> {
+        let tell = |pages: &Pages| self.trace.mm_page_free(pages.pfn(), pages.order());
         match self.machine() {
-            Some(machine) => self.put(machine, pages, RefCount::put_contended, Self::free_anywhere),
+            Some(machine) => {
+                self.put(machine, pages, (RefCount::put_contended, tell), Self::free_anywhere)
+            }
             None => self.refuse(pages),
         }
     }
 
-    /// Gives a reference back, and after the last one the block, in the given ways.
+    /// Gives a reference back, and after the last one, which is told, the block; each in the given way.
     #[inline(always)]
     fn put(
         &self,
         machine: &Machine,
         pages: Pages,
-        put: impl FnOnce(&RefCount) -> Option<bool>,
+        (put, tell): (impl FnOnce(&RefCount) -> Option<bool>, impl FnOnce(&Pages)),
         free: impl FnOnce(&Self, &Machine, Unheld, Pages) -> Result<(), Refused>,
     ) -> Result<(), Refused> {
         let Some((index, state)) = block_of_token(&machine.memmap, &pages) else {
@@ -115,7 +142,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         };
         match put(&machine.memmap.frame(index).count) {
             Some(true) => {
-                self.trace.mm_page_free(pages.pfn(), pages.order());
+                tell(&pages);
                 free(self, machine, Unheld { index, state }, pages)
             }
             Some(false) => Ok(()),

@@ -1,6 +1,7 @@
 //! Allocation and freeing: from a caller's request to frames, and back.
 
 mod bulk;
+mod bulk_free;
 mod compact;
 mod drain;
 mod entry;

@@ -4,8 +4,9 @@
 //! here, and the long way is taken.
 
 use super::PageAllocator;
-use crate::memmap::{BlockName, FreeBlock};
-use crate::node::pcp::PcpIndex;
+use crate::memmap::{BlockName, Frame, FrameIdx, FrameLinks, FrameState, FreeBlock, Place};
+use crate::node::Machine;
+use crate::node::pcp::{Pcp, PcpIndex, PcpLists};
 use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
 use crate::sync::CpuGuard;
@@ -66,7 +67,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         pcp.count_allocated(list);
         drop(lists);
         drop(here);
-        links.frame(index).hand_out(pcp.handed_out(order));
+        links.frame(index).hand_out(pcp.handed_out(order).asked_for(route.migratetype));
         let pages = machine.memmap.token(index, order);
         self.trace.mm_page_alloc(Some(pages.pfn()), order, gfp, route.migratetype);
         Some(pages)
@@ -77,16 +78,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// closer; nothing happened.
     #[inline]
     pub(super) fn quick_free(&self, name: BlockName) -> bool {
-        let freed = match name.order() {
+        match name.order() {
             Order::ZERO => self.quick_free_page(name),
             order if order <= PAGE_ALLOC_COSTLY_ORDER => self.quick_free_small(name),
             PAGEBLOCK_ORDER => self.quick_free_pageblock(name),
             _ => false,
-        };
-        if freed {
-            self.trace.mm_page_free(name.pfn(), name.order());
         }
-        freed
     }
 
     /// As [`quick_push`](Self::quick_push), for a single frame.
@@ -116,26 +113,112 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         list: impl Fn(u32) -> PcpIndex,
     ) -> Option<()> {
         let machine = self.machine()?;
-        let (links, place) = (machine.memmap.links(), machine.memmap.find(name)?);
-        let (index, frame, section) = (place.index(), place.frame(), place.section());
-        if !section.describes(index, name.pfn()) {
+        let found = Found::of(machine, name, order)?;
+        if self.trace.traces_page_free() {
+            return self.tell_and_push(machine, found, (list(found.kind), order));
+        }
+        self.push_one(machine, found, (list(found.kind), order))
+    }
+
+    /// `None`: look closer.
+    #[inline(always)]
+    fn push_one(&self, machine: &Machine, found: Found<'_>, list: (PcpIndex, Order)) -> Option<()> {
+        let here = CpuGuard::new(&self.platform);
+        let pcp = machine.pcps.get(here.cpu(), found.state.zone())?;
+        let mut lists = pcp.lists.own(&here)?;
+        let links = machine.memmap.links();
+        found.block().push((pcp, &mut lists, list), (links, found.place.frame()))
+    }
+
+    /// Where frees are traced: the block goes the long way if it can't go the quick one, as the trace
+    /// was told.
+    #[cold]
+    #[inline(never)]
+    fn tell_and_push(
+        &self,
+        machine: &Machine,
+        found: Found<'_>,
+        list: (PcpIndex, Order),
+    ) -> Option<()> {
+        // In place of the token that it was found by.
+        let pages = machine.memmap.token(found.place.index(), list.1);
+        self.trace.mm_page_free(pages.pfn(), pages.order());
+        match self.push_one(machine, found, list) {
+            Some(()) => Some(()),
+            None => self.put_told(pages).ok(),
+        }
+    }
+}
+
+/// An allocated block whose only holder gives it back, and that may go on a list of the running CPU.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'m> {
+    place: Place<'m>,
+    state: FrameState,
+    kind: u32,
+}
+
+impl<'m> Found<'m> {
+    /// The block of a token, which is of that order, if it is such a block.
+    #[inline(always)]
+    pub(super) fn of(machine: &'m Machine, name: BlockName, order: Order) -> Option<Self> {
+        let place = machine.memmap.find(name)?;
+        let (frame, section) = (place.frame(), place.section());
+        if !section.describes(place.index(), name.pfn()) {
             return None;
         }
-        let (state, kind) = (frame.state(), section.pageblock(index).kind());
+        let (state, kind) = (frame.state(), section.pageblock(place.index()).kind());
         let whole = state.is_allocated(order) && frame.count.references() == 1;
         if !whole || kind as usize >= MIGRATE_PCPTYPES {
             return None;
         }
-        let here = CpuGuard::new(&self.platform);
-        let pcp = machine.pcps.get(here.cpu(), state.zone())?;
-        let mut lists = pcp.lists.own(&here)?;
+        Some(Self { place, state, kind })
+    }
+
+    /// In short.
+    #[inline(always)]
+    pub(super) fn block(self) -> Returning {
+        Returning { index: self.place.index(), state: self.state, kind: self.kind }
+    }
+}
+
+/// The same, in short.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Returning {
+    index: FrameIdx,
+    pub(super) state: FrameState,
+    /// The number of its pageblock's migratetype, one of those that requests have.
+    pub(super) kind: u32,
+}
+
+impl Returning {
+    /// Whether nothing has happened to it since it was found.
+    #[inline]
+    pub(super) fn is_as_found(&self, links: FrameLinks) -> bool {
+        links.frame(self.index).state() == self.state
+    }
+
+    /// What is put on a list.
+    #[inline(always)]
+    pub(super) fn into_cached(self, links: FrameLinks) -> FreeBlock {
+        links.frame(self.index).set_state(self.state.to_cached(self.kind));
+        FreeBlock::new(self.index)
+    }
+
+    /// Puts it on that list. `None`, and nothing happened: it would be too much, and goes the long
+    /// way, which gives a batch back.
+    #[inline(always)]
+    fn push(
+        self,
+        (pcp, lists, (list, order)): (&Pcp, &mut PcpLists, (PcpIndex, Order)),
+        (links, frame): (FrameLinks, &Frame),
+    ) -> Option<()> {
         let count = pcp.with(1 << order.get());
-        // What would be too much goes the long way, which gives a batch back.
         if pcp.has_too_many(count, order.get()) {
             return None;
         }
-        frame.set_state(state.to_cached(kind));
-        pcp.push(&mut lists, (list(kind), count), (links, FreeBlock::new(index)));
+        frame.set_state(self.state.to_cached(self.kind));
+        pcp.push(lists, (list, count), (links, FreeBlock::new(self.index)));
         Some(())
     }
 }

@@ -47,8 +47,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Ok(machine.memmap.frame(index).count.references())
     }
 
-    /// Says whether a block can be moved: Linux's LRU pages, and its movable driver pages. Asking for
-    /// movable memory does not imply it. It is forgotten when the block is freed.
+    /// Says whether a block can be moved: Linux's LRU pages, and its movable driver pages. It is
+    /// forgotten when the block is freed. Asking for movable memory does not imply it, as far as
+    /// fallback and isolation are concerned; compaction tries such blocks too, until they are said to
+    /// be [`Movability::Pinned`].
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};

@@ -117,6 +117,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         (index, order): (FrameIdx, Order),
         (gfp, way): (Gfp, Way<'_>),
     ) -> Pages {
+        let frame = machine.memmap.frame(index);
+        frame.set_state(frame.state().asked_for(way.migratetype));
         let pages = machine.memmap.token(index, order);
         self.trace.mm_page_alloc_zone_locked(pages.pfn(), order, way.migratetype);
         if gfp.contains(Gfp::ZERO) {

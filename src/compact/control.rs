@@ -3,13 +3,14 @@
 use super::aligned::start_of;
 use super::batch::Batch;
 use super::part::Part;
-use super::targets::Targets;
+use super::targets::{Target, Targets};
 use super::{COMPACT_CLUSTER_MAX, CompactRequest, CompactStats};
 use crate::memmap::{FrameIdx, FrameKind, Memmap};
 use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
+use crate::trace::Trace;
 use crate::zone::{CompactionState, Zone, ZoneMut};
 use crate::{MAX_ORDER, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn};
 use core::fmt;
@@ -91,7 +92,7 @@ pub(crate) fn nr_free<P: Platform>(
 /// A compaction under way.
 #[doc(alias = "compact_control")]
 #[derive(Debug)]
-pub(super) struct Control<'a, P, R, T> {
+pub(super) struct Control<'a, P: Platform, R: Reclaim, T: Trace> {
     pub(super) at: &'a Compactor<'a, P, R, T>,
     pub(super) request: CompactRequest,
     /// Where the migrate scanner is.
@@ -111,7 +112,17 @@ pub(super) struct Control<'a, P, R, T> {
     pub(super) stats: CompactStats,
 }
 
-impl<P: Platform, R, T> Control<'_, P, R, T> {
+/// What is left over goes back to the zone, also when a hook has panicked.
+impl<P: Platform, R: Reclaim, T: Trace> Drop for Control<'_, P, R, T> {
+    fn drop(&mut self) {
+        self.release_targets();
+        if let (Some(index), Some(order)) = (self.captured.take(), self.request.order) {
+            self.at.free_target(Target { index, order });
+        }
+    }
+}
+
+impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// Whether the scanners are in the same pageblock, or past each other.
     #[doc(alias = "compact_scanners_met")]
     pub(super) fn scanners_met(&self) -> bool {

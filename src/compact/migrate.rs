@@ -2,6 +2,7 @@
 
 use super::batch::{Batch, Source};
 use super::control::{Compactor, Control};
+use super::lent::Lent;
 use super::request::CompactRequest;
 use super::targets::Target;
 use crate::memmap::{FrameIdx, FrameState, FreeBlock};
@@ -11,7 +12,7 @@ use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
 use crate::trace::Trace;
 use crate::zone::{block_of_token, find_token};
-use crate::{Movability, Order, Pages, Pfn};
+use crate::{Order, Pages, Pfn};
 
 /// The kernel is asked so often about a block that it says is busy.
 #[doc(alias = "NR_MAX_MIGRATE_PAGES_RETRY")]
@@ -98,9 +99,8 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         };
         let frame = memmap.frame(target.index);
         frame.set_private(memmap.frame(from).private());
-        frame.set_state(frame.state().with_movability(Movability::Movable));
-        let mut token = memmap.token(target.index, target.order);
-        let answer = self.ask_to_migrate(source.pfn, &mut token);
+        frame.set_state(frame.state().as_movable_as(state));
+        let (token, answer) = self.ask_to_migrate(source.pfn, target);
         match self.settle(target, from, &token) {
             true => Move::Moved,
             false if answer == Migrated::Busy => Move::Busy,
@@ -108,10 +108,12 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         }
     }
 
-    /// Has the kernel move a block.
-    fn ask_to_migrate(&self, from: Pfn, token: &mut Pages) -> Migrated {
+    /// Has the kernel move a block; gives the token that it left.
+    fn ask_to_migrate(&self, from: Pfn, target: Target) -> (Pages, Migrated) {
         let CompactRequest { mode, gfp, .. } = self.request;
-        self.at.reclaim.migrate(from, token, mode, gfp)
+        let mut lent = Lent::new(self.at, target);
+        let answer = self.at.reclaim.migrate(from, &mut lent.token, mode, gfp);
+        (lent.back(), answer)
     }
 
     /// A target of that order. While there is none, more free blocks are taken, as long as there is
@@ -158,7 +160,12 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
 impl<P: Platform, R, T: Trace> Compactor<'_, P, R, T> {
     /// Gives a reference back; if it was the last, the block goes to its zone, or with its buddies
     /// makes the block that is wanted in this zone.
-    fn put(&self, token: &Pages, index: FrameIdx, wanted: Option<Order>) -> Option<FrameIdx> {
+    pub(super) fn put(
+        &self,
+        token: &Pages,
+        index: FrameIdx,
+        wanted: Option<Order>,
+    ) -> Option<FrameIdx> {
         if self.memmap().frame(index).count.put_testzero() != Some(true) {
             return None;
         }

@@ -2,7 +2,8 @@
 //! leave behind come together.
 //!
 //! Two scanners go through the zone. The **migrate scanner** starts at the lowest frame and collects
-//! allocated blocks that the kernel has marked as movable, up to 32 frames at a time. The **free
+//! allocated blocks that were asked for as MOVABLE, or that the kernel has marked as movable, up to 32
+//! frames at a time. The **free
 //! scanner** starts at the last pageblock and takes free blocks of MOVABLE and CMA pageblocks as
 //! targets. For each pair the kernel is asked to move the contents
 //! ([`Reclaim::migrate`](crate::Reclaim::migrate)); then what was left is freed. It is over when the
@@ -101,6 +102,7 @@ mod aligned;
 mod batch;
 mod control;
 mod finished;
+mod lent;
 mod migrate;
 mod part;
 mod request;

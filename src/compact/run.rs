@@ -49,7 +49,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Compactor<'_, P, R, T> {
         let mut control = self.begin(request);
         let result = control.run();
         control.release_targets();
-        let Control { captured, stats, .. } = control;
+        let (captured, stats) = (control.captured.take(), control.stats);
         self.count(&stats);
         let result = if captured.is_some() { CompactResult::Success } else { result };
         ZoneCompacted { result, captured, stats }

@@ -82,7 +82,7 @@ fn clear_skip(memmap: &Memmap, zone: &ZoneShared, start: u64, sought: Sought) ->
     }
     let found = part.every(SAMPLED).any(|index| {
         let state = memmap.state(index);
-        let source = state.kind() == FrameKind::Allocated && state.is_movable();
+        let source = state.kind() == FrameKind::Allocated && state.may_be_moved();
         let target = state.kind() == FrameKind::Free;
         source && sought != Sought::Target || target && sought != Sought::Source
     });

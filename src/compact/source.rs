@@ -156,7 +156,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// Whether a frame heads a block that is worth moving and can be.
     pub(super) fn is_movable(&self, state: FrameState) -> bool {
         state.kind() == FrameKind::Allocated
-            && state.is_movable()
+            && state.may_be_moved()
             && state.zone() == self.at.zone.shared.id
             && self.request.moves(state.order())
     }

@@ -9,7 +9,7 @@ use crate::reclaim::Reclaim;
 use crate::sync::IrqGuard;
 use crate::zone::watermark::ZoneView;
 use crate::zone::{ReclaimActive, Zone};
-use crate::{MAX_NR_ZONES, NodeShrink, Order, PAGEBLOCK_ORDER, Shortage, ZoneType};
+use crate::{Gfp, MAX_NR_ZONES, NodeShrink, Order, PAGEBLOCK_ORDER, Reclaimer, Shortage, ZoneType};
 use core::fmt;
 
 /// A round has so many passes at most, whatever the kernel says that it frees; then the thread calls
@@ -54,9 +54,9 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
         let state = &self.node.kswapd;
         let nothing = Wanted { order: Order::ZERO, highest: ZoneType::Movable };
         let wanted = state.wishes.take().unwrap_or(nothing);
-        state.set_running();
+        let running = state.run();
         let round = self.round(wanted);
-        state.set_idle();
+        drop(running);
         let next = self.after(wanted, &round);
         KswapdReport {
             alloc_order: wanted.order,
@@ -82,11 +82,11 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
             passes: 0,
         };
         let boosted = round.boost != 0;
-        self.set_reclaim_active(wanted.highest, ReclaimActive::Yes);
+        let active = Reclaiming::new(self, wanted.highest);
         if self.passes(&mut round) == Step::Stop && round.reclaimed == 0 {
             self.node.kswapd.failed();
         }
-        self.set_reclaim_active(wanted.highest, ReclaimActive::No);
+        drop(active);
         if boosted {
             self.lower_boosts(boosts, wanted.highest);
             self.wake_kcompactd(Wanted { order: PAGEBLOCK_ORDER, ..wanted });
@@ -135,6 +135,8 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
         let nr_to_reclaim = self.zones(round.highest).map(goal).fold(0, u64::saturating_add);
         let done = self.reclaim.shrink_node(&NodeShrink {
             node: self.node.id,
+            reclaimer: Reclaimer::Kswapd,
+            gfp: Gfp::KERNEL,
             highest: round.highest,
             order: round.order,
             nr_to_reclaim,
@@ -201,11 +203,29 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
         }
     }
 
-    /// CPUs keep less of the zones while their memory is being reclaimed.
     fn set_reclaim_active(&self, highest: ZoneType, active: ReclaimActive) {
         for zone in self.zones(highest) {
             self.machine.pcps.set_reclaim_active(&zone.shared, active);
         }
+    }
+}
+
+/// CPUs keep less of the zones while their memory is being reclaimed: until this is dropped.
+struct Reclaiming<'b, 'a, P: Platform, R: Reclaim> {
+    balancer: &'b Balancer<'a, P, R>,
+    highest: ZoneType,
+}
+
+impl<'b, 'a, P: Platform, R: Reclaim> Reclaiming<'b, 'a, P, R> {
+    fn new(balancer: &'b Balancer<'a, P, R>, highest: ZoneType) -> Self {
+        balancer.set_reclaim_active(highest, ReclaimActive::Yes);
+        Self { balancer, highest }
+    }
+}
+
+impl<P: Platform, R: Reclaim> Drop for Reclaiming<'_, '_, P, R> {
+    fn drop(&mut self) {
+        self.balancer.set_reclaim_active(self.highest, ReclaimActive::No);
     }
 }
 

@@ -110,7 +110,8 @@ pub(crate) enum FrameKind {
     Cached,
 }
 
-/// Whether an allocated block can be moved (Linux: is on the LRU list, or a movable driver page).
+/// Whether an allocated block can be moved (Linux: is on the LRU list, or a movable driver page). Until
+/// the kernel says so or otherwise, one that was asked for as MOVABLE is tried by compaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Movability {
     /// It stays where it is.
@@ -128,6 +129,7 @@ pub enum Movability {
 /// | 7..10 | `Free`: the migratetype of the list that it is on; `Cached`: of that to which it will go |
 /// | 10..16 | 0 |
 /// | 16..25 | the zone; of an absent frame, anything |
+/// | 25..28 | `Allocated`: the migratetype that it was asked for as; UNMOVABLE if nobody said |
 /// | 28 | `Allocated`: the block can be moved (Linux: it is on the LRU) |
 /// | 29 | `Allocated`: it came from the reserves of last resort |
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,11 +141,14 @@ const ORDER_SHIFT: u32 = 3;
 const ORDER_MASK: u32 = 15 << ORDER_SHIFT;
 const TYPE_SHIFT: u32 = 7;
 const TYPE_MASK: u32 = 7 << TYPE_SHIFT;
+const ASKED_SHIFT: u32 = 25;
+const ASKED_MASK: u32 = 7 << ASKED_SHIFT;
 const MOVABLE: u32 = 1 << 28;
 const PFMEMALLOC: u32 = 1 << 29;
 const ZONE_SHIFT: u32 = 16;
 const ZONE_MASK: u32 = ((1 << ZoneId::BITS) - 1) << ZONE_SHIFT;
 
+static_assertions::const_assert!(ASKED_MASK & (ZONE_MASK | MOVABLE | PFMEMALLOC) == 0);
 static_assertions::const_assert!(MOVABLE > ZONE_MASK && PFMEMALLOC > ZONE_MASK);
 
 /// A zone as it stands in a state word: who makes many words of one zone keeps this.
@@ -286,16 +291,34 @@ impl FrameState {
         self.0 & MOVABLE != 0
     }
 
+    /// Whether it is worth asking the kernel to move it: it is marked as movable, or it was asked for as
+    /// that, and nobody said otherwise since.
+    pub(crate) fn may_be_moved(self) -> bool {
+        let asked = self.0 & ASKED_MASK;
+        self.is_movable() || asked == (MigrateType::Movable as u32) << ASKED_SHIFT
+    }
+
     pub(crate) fn with_movability(self, movability: Movability) -> Self {
         Self(match movability {
             Movability::Movable => self.0 | MOVABLE,
-            Movability::Pinned => self.0 & !MOVABLE,
+            Movability::Pinned => self.0 & !(MOVABLE | ASKED_MASK),
         })
+    }
+
+    /// This state of a block that was just allocated, for a request of that migratetype.
+    #[inline]
+    pub(crate) fn asked_for(self, migratetype: MigrateType) -> Self {
+        Self(self.0 | (migratetype as u32) << ASKED_SHIFT)
+    }
+
+    /// This state, with what another says of whether the block can be moved.
+    pub(crate) fn as_movable_as(self, other: Self) -> Self {
+        Self(self.0 | other.0 & (MOVABLE | ASKED_MASK))
     }
 
     /// This state, with the marks of another.
     pub(crate) fn with_marks_of(self, other: Self) -> Self {
-        Self(self.0 | other.0 & (MOVABLE | PFMEMALLOC))
+        Self(self.as_movable_as(other).0 | other.0 & PFMEMALLOC)
     }
 
     pub(crate) fn is_pfmemalloc(self) -> bool {
@@ -344,6 +367,23 @@ mod tests {
             assert!(state.is_allocated(order) && state.is_movable() && state.is_pfmemalloc());
             assert!(!state.is_free(order, zone));
             assert!(!state.with_movability(Movability::Pinned).is_movable());
+        }
+    }
+
+    /// A block may be moved that was asked for as MOVABLE or is marked, until it is said to be pinned;
+    /// another's parts stay as they are.
+    #[test]
+    fn what_was_asked_for() {
+        let zone = ZoneId::new(NodeId::new(63).unwrap(), ZoneType::Movable);
+        let plain = FrameState::allocated(Order::O3, zone);
+        for migratetype in MigrateType::ALL {
+            let state = plain.asked_for(migratetype);
+            assert_eq!(state.may_be_moved(), migratetype == MigrateType::Movable);
+            assert!(state.with_movability(Movability::Movable).may_be_moved());
+            assert!(!state.with_movability(Movability::Pinned).may_be_moved());
+            assert_eq!(plain.as_movable_as(state.with_pfmemalloc()), state);
+            assert!(state.is_allocated(Order::O3) && !state.is_movable());
+            assert_eq!(state.zone(), zone);
         }
     }
 

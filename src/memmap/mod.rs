@@ -22,7 +22,7 @@ mod section;
 pub(crate) use block::{BlockName, FreeBlock};
 pub use block::{Pages, PagesIter};
 pub use frame::Movability;
-pub(crate) use frame::{FrameKind, FrameState, ZoneBits};
+pub(crate) use frame::{Frame, FrameKind, FrameState, ZoneBits};
 pub(crate) use index::FrameIdx;
 pub(crate) use links::{FrameLinks, FrameList, ListEnd};
 pub(crate) use plan::MemmapPlan;

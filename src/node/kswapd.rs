@@ -48,11 +48,19 @@ impl KswapdState {
         self.running.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_running(&self) {
+    /// kswapd is at work until what this gives is dropped.
+    pub(crate) fn run(&self) -> Running<'_> {
         self.running.store(true, Ordering::Relaxed);
+        Running(self)
     }
+}
 
-    pub(crate) fn set_idle(&self) {
-        self.running.store(false, Ordering::Relaxed);
+/// kswapd of a node, at work.
+#[derive(Debug)]
+pub(crate) struct Running<'a>(&'a KswapdState);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.store(false, Ordering::Relaxed);
     }
 }

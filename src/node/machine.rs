@@ -1,6 +1,6 @@
 //! The machine: all nodes and zones, the memmap over their memory, and which CPU is where.
 
-use super::pcp::Pcps;
+use super::pcp::{Pcp, Pcps};
 use super::sizing::Sizing;
 use super::{Cpu, MachineEvents, Node};
 use crate::memmap::{Memmap, Table};
@@ -39,10 +39,22 @@ impl Machine {
         if self.online.contains(node) { self.nodes.as_slice().get(node.index()) } else { None }
     }
 
+    /// Somebody could free memory of that node: if its kswapd has given up, it may try again.
+    pub(crate) fn revive_kswapd(&self, node: NodeId) {
+        if let Some(node) = self.node(node) {
+            node.kswapd.succeeded();
+        }
+    }
+
     /// The zone that a frame or a zonelist entry names.
     #[inline]
     pub(crate) fn zone(&self, zone: ZoneId) -> Option<&Zone> {
         self.zones.as_slice().get(zone.index())
+    }
+
+    /// Whether any pageblock is isolated.
+    pub(crate) fn has_isolated(&self) -> bool {
+        self.zones.as_slice().iter().any(|zone| zone.shared.nr_isolated.get() != 0)
     }
 
     /// The node of a CPU; for one that was not announced, the first node.
@@ -78,6 +90,18 @@ impl Machine {
         let nodes = self.nodes.as_slice().len();
         let row = self.distances.as_slice().chunks_exact(nodes.max(1)).nth(from.index());
         row.and_then(|row| row.get(to.index())).copied().unwrap_or(u8::MAX)
+    }
+
+    /// Frames of a zone freed since boot; what moves between the zone and per-CPU lists does not count.
+    #[doc(alias = "PGFREE")]
+    pub(crate) fn frames_freed_of(&self, zone: &Zone) -> u64 {
+        let lists = self.pcps.of_zone(zone.shared.id).map(Pcp::frames_freed);
+        lists.fold(zone.shared.events.freed.get(), u64::wrapping_add)
+    }
+
+    /// The same for all zones.
+    pub(crate) fn frames_freed(&self) -> u64 {
+        self.online_zones().map(|zone| self.frames_freed_of(zone)).fold(0, u64::wrapping_add)
     }
 
     /// Whether some DMA zone has memory.

@@ -228,8 +228,7 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
     #[doc(alias = "PGFREE")]
     #[must_use]
     pub fn pgfree(&self) -> u64 {
-        let lists = self.machine.pcps.of_zone(self.id()).map(Pcp::frames_freed);
-        lists.fold(self.zone.shared.events.freed.get(), u64::wrapping_add)
+        self.machine.frames_freed_of(self.zone)
     }
 
     /// Where requests that preferred this zone, or were served by it, came from and went to, since

@@ -176,9 +176,8 @@ impl Reclaim for SimKernel {
         script.node_reclaim.pop_front().unwrap_or(NodeReclaimed::NotScanned)
     }
 
-    fn direct_reclaim(&self, shortage: &Shortage) -> Reclaimed {
-        let answer = self.call(|script| &mut script.direct_reclaim, shortage);
-        answer.unwrap_or(Reclaimed::NOTHING)
+    fn direct_reclaim(&self, shortage: &Shortage) -> Option<Reclaimed> {
+        self.call(|script| &mut script.direct_reclaim, shortage)
     }
 
     fn out_of_memory(&self, shortage: &Shortage) -> OomVerdict {

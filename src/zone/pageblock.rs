@@ -23,7 +23,9 @@ impl ZoneMut<'_> {
             Mobility::Disabled if ordinary => MigrateType::Unmovable,
             _ => migratetype,
         };
-        self.memmap.pageblock(index).set_migratetype(migratetype);
+        let pageblock = self.memmap.pageblock(index);
+        self.shared.retyped(pageblock.migratetype(), migratetype);
+        pageblock.set_migratetype(migratetype);
     }
 
     /// Sets the migratetype of every pageblock of a block.

@@ -173,11 +173,10 @@ impl ZoneMut<'_> {
         for index in frames(first, PAGEBLOCK_NR_PAGES) {
             self.memmap.frame(index).set_state(FrameState::tail(self.shared.id));
         }
-        self.memmap.pageblock(first).set_migratetype(MigrateType::Cma);
+        self.set_pageblock_migratetype(first, MigrateType::Cma);
         self.free_one_page(FreeBlock::new(first), PAGEBLOCK_ORDER, MigrateType::Cma, FreeTo::Head);
         self.shared.managed.add(PAGEBLOCK_NR_PAGES);
         self.shared.cma.add(PAGEBLOCK_NR_PAGES);
-        self.shared.limits_changed();
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct ZoneShared {
     /// Managed frames that belong to CMA areas.
     pub(crate) cma: Counter,
     pub(crate) nr_reserved_highatomic: Counter,
+    /// Frames of pageblocks of type CMA: no more of them are free.
+    cma_typed: Counter,
     /// Isolated pageblocks.
     pub(crate) nr_isolated: Counter,
     watermarks: [Counter; 3],
@@ -143,6 +145,7 @@ impl ZoneShared {
             boost_factor: AtomicUsize::new(0),
             boosted: AtomicBool::new(false),
             ample_above: Counter::new(usize::MAX),
+            cma_typed: Counter::default(),
             ample: Ample::new(),
             ungrouped: AtomicBool::new(false),
             reclaim_active: AtomicBool::new(false),
@@ -288,12 +291,23 @@ impl ZoneShared {
             self.boost.get(),
             reserve,
             self.nr_reserved_highatomic.get(),
-            self.cma.get(),
+            self.cma_typed.get(),
             PAGEBLOCK_ORDER.nr_pages(),
         ];
         let above = parts.iter().fold(0, |sum: u64, part| sum.saturating_add(*part));
         let boosted = self.boosted.load(Ordering::Relaxed);
         self.ample_above.set(if boosted { u64::MAX } else { above });
+    }
+
+    /// A pageblock's type changes. CMA frames are not for every request.
+    pub(super) fn retyped(&self, from: MigrateType, to: MigrateType) {
+        let frames = self.cma_typed.get();
+        match (from == MigrateType::Cma, to == MigrateType::Cma) {
+            (false, true) => self.cma_typed.set(frames.saturating_add(PAGEBLOCK_NR_PAGES)),
+            (true, false) => self.cma_typed.set(frames.saturating_sub(PAGEBLOCK_NR_PAGES)),
+            (true, true) | (false, false) => return,
+        }
+        self.limits_changed();
     }
 
     /// Marks the zone so that kswapd is woken once the lock is dropped.

@@ -221,3 +221,33 @@ fn an_ample_zone_keeps_its_marks() {
         shared.weigh();
     });
 }
+
+/// So it is for requests that must not have CMA memory, where pageblocks became CMA's long after boot.
+#[test]
+fn an_ample_zone_keeps_its_marks_without_cma() {
+    with_zone(1 << 14, &[], |zone| {
+        let mut zone = zone.zone();
+        let (mark, flags) = (700, AllocFlags::WMARK_LOW);
+        zone.shared.set_watermarks(Watermarks { min: 100, low: mark, high: 900, promo: 1000 });
+        for pageblock in 0..8 {
+            let pfn = zone.shared.span.start + pageblock * Order::O9.nr_pages();
+            let index = zone.memmap.index_of(pfn).unwrap();
+            zone.isolate_pageblock(index, MigrateType::Movable).unwrap();
+            zone.unisolate_pageblock(index, MigrateType::Cma).unwrap();
+        }
+        let (shared, free) = (zone.shared, zone.shared.nr_free.get());
+        let cma = shared.nr_free_cma.get();
+        assert_eq!(cma, 8 * 512);
+        let mut least = None;
+        for frames in cma..cma + 4096 {
+            shared.nr_free.set(frames);
+            shared.weigh();
+            let ok = zone_watermark_ok(shared, Order::O9, mark, ZoneType::Normal, flags);
+            assert!(ok || !shared.is_ample_for(Order::O9), "{frames} free");
+            least = least.or(shared.is_ample_for(Order::O9).then_some(frames));
+        }
+        assert!(least.is_some(), "never ample");
+        shared.nr_free.set(free);
+        shared.weigh();
+    });
+}

@@ -159,10 +159,10 @@ impl Reclaim for Liar {
         self.one_in(4)
     }
 
-    fn direct_reclaim(&self, _: &Shortage) -> Reclaimed {
+    fn direct_reclaim(&self, _: &Shortage) -> Option<Reclaimed> {
         count(&self.counts, |counts| counts.reclaims += 1);
         self.perhaps_free();
-        Reclaimed { reclaimed: self.one_of(&[0, 1, u64::MAX]), scanned: 0 }
+        Some(Reclaimed { reclaimed: self.one_of(&[0, 1, u64::MAX]), scanned: 0 })
     }
 
     fn reclaimable_pages(&self, _: NodeId, _: ZoneType) -> u64 {
@@ -322,9 +322,9 @@ proptest! {
 struct Boaster(Cell<u32>);
 
 impl Reclaim for Boaster {
-    fn direct_reclaim(&self, _: &Shortage) -> Reclaimed {
+    fn direct_reclaim(&self, _: &Shortage) -> Option<Reclaimed> {
         self.0.set(self.0.get() + 1);
-        Reclaimed { reclaimed: 32, scanned: 32 }
+        Some(Reclaimed { reclaimed: 32, scanned: 32 })
     }
 
     fn reclaimable_pages(&self, _: NodeId, _: ZoneType) -> u64 {

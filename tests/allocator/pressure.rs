@@ -45,9 +45,10 @@ impl Reclaim for Kernel {
         Context::from_bits_retain(self.context.get())
     }
 
-    fn direct_reclaim(&self, shortage: &Shortage) -> Reclaimed {
+    fn direct_reclaim(&self, shortage: &Shortage) -> Option<Reclaimed> {
         self.shortages.borrow_mut().push(*shortage);
-        if self.progress { Reclaimed { reclaimed: 1, scanned: 1 } } else { Reclaimed::NOTHING }
+        let progress = Reclaimed { reclaimed: 1, scanned: 1 };
+        Some(if self.progress { progress } else { Reclaimed::NOTHING })
     }
 
     fn alloc_failed(&self, shortage: &Shortage) {
@@ -218,10 +219,10 @@ impl Cache {
 }
 
 impl Reclaim for Cache {
-    fn direct_reclaim(&self, shortage: &Shortage) -> Reclaimed {
+    fn direct_reclaim(&self, shortage: &Shortage) -> Option<Reclaimed> {
         let most = usize::try_from(shortage.nr_to_reclaim()).expect("a small number");
         let reclaimed = self.free(most) as u64;
-        Reclaimed { reclaimed, scanned: reclaimed }
+        Some(Reclaimed { reclaimed, scanned: reclaimed })
     }
 
     fn reclaimable_pages(&self, _: NodeId, _: ZoneType) -> u64 {

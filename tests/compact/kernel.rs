@@ -181,8 +181,14 @@ impl Kernel {
 
     fn alloc_as(&self, gfp: Gfp, order: Order, movable: bool) -> bool {
         let Ok(pages) = self.machine().alloc_pages(gfp, order) else { return false };
-        if movable {
-            self.machine().set_movable(&pages, Movability::Movable).expect("a token");
+        // Of those that can be moved, half are only known by what they were asked for as.
+        let said = match (movable, self.state().tags.is_multiple_of(2)) {
+            (true, true) => Some(Movability::Movable),
+            (true, false) => None,
+            (false, _) => Some(Movability::Pinned),
+        };
+        if let Some(movability) = said {
+            self.machine().set_movable(&pages, movability).expect("a token");
         }
         self.state().own(pages, movable);
         true

@@ -42,11 +42,12 @@ fn a_block_takes_everything_along() {
     kernel.finish();
 }
 
-/// What is not marked as movable stays, and so does a block of a pageblock, whatever its marks.
+/// What is said to be pinned stays, and so does a block of a pageblock, whatever its marks.
 #[test]
 fn what_is_pinned_or_too_large_stays() {
     let machine = boot(64 << 20, 2);
     let pinned = machine.alloc_page(Gfp::HIGHUSER_MOVABLE).unwrap();
+    machine.set_movable(&pinned, Movability::Pinned).unwrap();
     let huge = machine.alloc_pages(Gfp::HIGHUSER_MOVABLE, Order::O9).unwrap();
     machine.set_movable(&huge, Movability::Movable).unwrap();
     make_room(machine);
@@ -90,6 +91,9 @@ fn isolated_pageblocks_get_nothing() {
     let kernel = machine.reclaim();
     kernel.fill(true);
     kernel.free_where(|owner| owner.pages.pfn().get() & 256 != 0);
+    for owner in kernel.state().owners.values() {
+        machine.set_movable(&owner.pages, Movability::Movable).unwrap();
+    }
     machine.drain_all_pages(None);
     let span = machine.zone(NodeId::ZERO, ZoneType::Dma32).unwrap().span();
     let last = Pfn::new(span.end.get() - 512);

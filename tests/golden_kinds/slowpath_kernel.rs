@@ -184,10 +184,10 @@ impl Reclaim for Kernel {
         self.case.borrow().cpuset.is_some_and(|cpuset| cpuset.insane)
     }
 
-    fn direct_reclaim(&self, shortage: &Shortage) -> Reclaimed {
+    fn direct_reclaim(&self, shortage: &Shortage) -> Option<Reclaimed> {
         let (reclaimed, _) = self.answer(|case| &mut case.reclaim, 0);
         self.shortage("reclaim", shortage, reclaimed);
-        Reclaimed { reclaimed, scanned: reclaimed }
+        Some(Reclaimed { reclaimed, scanned: reclaimed })
     }
 
     fn reclaimable_pages(&self, node: NodeId, zone: ZoneType) -> u64 {

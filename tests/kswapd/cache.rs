@@ -2,9 +2,11 @@
 
 use page_alloc::sim::{Sim, SimConfig, Tables};
 use page_alloc::{
-    CpuId, Gfp, KswapdWake, NoTrace, NodeId, NodeShrink, Order, Pages, Reclaim, Reclaimed, ZoneType,
+    CpuId, Gfp, KswapdWake, NoTrace, NodeId, NodeShrink, Order, Pages, Reclaim, Reclaimed,
+    Shortage, ZoneType,
 };
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::panic::resume_unwind;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub type Machine = Sim<Cache, NoTrace>;
 
@@ -17,6 +19,8 @@ pub enum Script {
     Free(usize),
     /// Says that it freed a page and looked at everything, and did nothing.
     Lie,
+    /// Panics.
+    Panic,
 }
 
 #[derive(Debug)]
@@ -58,7 +62,7 @@ pub fn boot(bytes: u64) -> &'static Machine {
 
 impl Cache {
     pub fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no test has failed with it")
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn set_script(&self, script: Script) {
@@ -126,6 +130,11 @@ impl Reclaim for Cache {
         self.state().reclaimable
     }
 
+    /// What is freed here is freed by kswapd.
+    fn direct_reclaim(&self, _: &Shortage) -> Option<Reclaimed> {
+        Some(Reclaimed::NOTHING)
+    }
+
     fn shrink_node(&self, shrink: &NodeShrink) -> Reclaimed {
         let at_hand = at_hand(self.machine());
         let freed: Vec<_> = {
@@ -134,6 +143,7 @@ impl Reclaim for Cache {
             state.at_hand.push(at_hand);
             match state.script {
                 Script::Lie => return Reclaimed { reclaimed: 1, scanned: u64::MAX },
+                Script::Panic => resume_unwind(Box::new("the script")),
                 Script::Free(most) => {
                     let left = state.pages.len();
                     state.pages.split_off(left - most.min(left))

@@ -2,7 +2,8 @@
 
 use crate::cache::{Cache, Machine, NODE, Script, at_hand, boot, wish};
 use page_alloc::kswapd::{KswapdNext, KswapdReport, MAX_RECLAIM_RETRIES, Wakeup};
-use page_alloc::{CpuId, Gfp, KswapdWake, Order, WatermarkLevel, ZoneType};
+use page_alloc::{CpuId, Gfp, KswapdWake, Movability, Order, WatermarkLevel, ZoneType};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 fn kernel(machine: &'static Machine) -> &'static Cache {
     machine.reclaim()
@@ -205,4 +206,32 @@ fn a_shortage_comes_before_a_boost() {
     assert!(cache.state().shrinks.iter().all(|shrink| shrink.may_swap && shrink.may_writepage));
     assert!(boost() < boosted);
     machine.free_pages(kept).unwrap();
+}
+
+/// A round that ends in a panic is over: CPUs keep as much as before, and compaction ahead of need is
+/// not kept back. kswapd may try again.
+#[test]
+fn a_panic_ends_the_round() {
+    let machine = boot(512 << 20);
+    let cache = kernel(machine);
+    cache.fill(Gfp::empty());
+    for pages in &cache.state().pages {
+        machine.set_movable(pages, Movability::Movable).unwrap();
+    }
+    machine.wakeup_kswapd(&cache.last_wake());
+    cache.set_script(Script::Panic);
+    let round = || machine.kswapd_balance(NODE).unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(round)).is_err());
+    assert!(machine.compact_node_proactively(NODE, 100).unwrap().migrate_scanned > 0);
+    let limits =
+        machine.zone(NODE, ZoneType::Dma32).unwrap().pageset(CpuId::BOOT).unwrap().limits();
+    assert!(limits.high > 5 * limits.batch);
+    let pages = cache.state().pages.split_off(1000);
+    for pages in pages.into_iter().rev().take(700) {
+        machine.free_pages(pages).unwrap();
+    }
+    assert!(at_hand(machine) > 4 * limits.batch);
+    cache.set_script(Script::Free(200));
+    machine.wakeup_kswapd(&wish(Order::O0, Gfp::KERNEL));
+    assert!(balance(machine).reclaimed > 0);
 }

@@ -1,6 +1,7 @@
 //! What one CPU does.
 
 use crate::{Block, Machine};
+use page_alloc::zone::ReclaimActive;
 use page_alloc::{CpuId, Gfp, NodeId, Order, ZoneType};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -80,7 +81,8 @@ impl Random {
     }
 }
 
-/// One CPU: allocates, marks its blocks, leaves some to others, frees, drains.
+/// One CPU: allocates, marks its blocks, leaves some to others, frees, drains, has all CPUs keep less
+/// for a while.
 pub(crate) struct Worker<'a> {
     machine: &'a Machine,
     slots: &'a Slots,
@@ -216,7 +218,9 @@ impl<'a> Worker<'a> {
             true => &mut self.done.drained_here,
             false => &mut self.done.drained_elsewhere,
         };
-        match self.random.below(8) {
+        match self.random.below(10) {
+            8 => _ = machine.set_reclaim_active(node, zone, ReclaimActive::Yes),
+            9 => _ = machine.set_reclaim_active(node, zone, ReclaimActive::No),
             0 => _ = machine.drain_all_pages(None),
             1 => _ = machine.age_local_pages(),
             2 => self.done.drained_here += machine.drain_local_pages(None).frames,

@@ -115,6 +115,11 @@ fn seen(sim: &Sim) -> String {
     text
 }
 
+fn is_isolated(sim: &Sim, page: &Pages) -> bool {
+    let zone = sim.zones().find(|zone| zone.span().contains(page.pfn())).unwrap();
+    zone.pageblock_migratetype(page.pfn()) == Some(MigrateType::Isolate)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -146,6 +151,36 @@ proptest! {
             let expected = apply(&long, &mut theirs, step, walk, free);
             prop_assert_eq!(told, expected);
             prop_assert_eq!(seen(&short), seen(&long));
+        }
+    }
+
+    /// All that can be seen is the same whether blocks are freed in one call or one after the other:
+    /// those of isolated pageblocks first, and then the others in their order.
+    #[test]
+    fn a_bulk_free_is_many_frees(
+        history in prop::collection::vec(step(), 1..300),
+        more in 0_usize..200,
+        lengths in prop::collection::vec(1_usize..80, 1..8),
+    ) {
+        let (bulk, single) = (machine(), machine());
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let take = |sim: &Sim, gfp, order| sim.alloc_pages(gfp, order);
+        let singles = [Step::Alloc(Gfp::KERNEL, Order::ZERO)].repeat(more);
+        for step in history.into_iter().chain(singles) {
+            apply(&bulk, &mut ours, step, take, |sim, pages| sim.free_pages(pages));
+            apply(&single, &mut theirs, step, take, |sim, pages| sim.free_pages(pages));
+        }
+        for length in lengths {
+            let length = length.min(ours.len());
+            let mut places: Vec<_> = ours.drain(..length).map(Some).collect();
+            prop_assert_eq!(bulk.free_pages_bulk(&mut places), length);
+            prop_assert!(places.iter().all(Option::is_none));
+            let (isolated, others): (Vec<_>, Vec<_>) =
+                theirs.drain(..length).partition(|page| is_isolated(&single, page));
+            for page in isolated.into_iter().chain(others) {
+                single.put_pages(page).unwrap();
+            }
+            prop_assert_eq!(seen(&bulk), seen(&single));
         }
     }
 }

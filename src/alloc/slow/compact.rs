@@ -72,14 +72,21 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Compacts the zones that will do: the kernel itself, or else the crate. Linux asks here even for
     /// requests that may not write, and skips the zones for them.
-    fn try_compact(&self, slow: &Slow<'_, '_>, priority: CompactPriority) -> Compacted {
+    fn try_compact(&self, slow: &mut Slow<'_, '_>, priority: CompactPriority) -> Compacted {
         let shortage = slow.shortage();
-        let answer = self.reclaim.compact(&shortage, slow.flags, priority);
-        answer.unwrap_or_else(|| {
-            let machine = slow.request.machine;
-            let wanted = (&shortage, slow.request.migratetype);
-            self.try_to_compact_pages(machine, slow.zones(), wanted, (slow.flags, priority))
-        })
+        if let Some(answer) = self.reclaim.compact(&shortage, slow.flags, priority) {
+            return answer;
+        }
+        if !slow.patience.may_compact() {
+            return CompactResult::Deferred.into();
+        }
+        let (machine, wanted) = (slow.request.machine, (&shortage, slow.request.migratetype));
+        let how = (slow.flags, priority);
+        let done = self.try_to_compact_pages(machine, slow.zones(), wanted, how);
+        if !matches!(done.result, CompactResult::Skipped | CompactResult::Deferred) {
+            slow.patience.has_compacted();
+        }
+        done
     }
 
     /// Whether compaction would have room if all that can be freed were.

@@ -30,15 +30,36 @@
 //! `Restart` and `Retry` begin a *round* each, and a request has
 //! [`max_rounds`](crate::Reclaim::max_rounds) of them; every other step is done once a round at most.
 //! A round is at most nine attempts (walks over the zonelist) and one call each of reclaim, compaction
-//! and the out-of-memory killer. When the rounds are used up the request fails; one that must not
-//! fail ends in a panic.
+//! and the out-of-memory killer. Where reclaim is the crate's, it is at most thirteen passes, each with
+//! one call for each node ([`shrink`]). When the rounds are used up the request fails; one that must
+//! not fail ends in a panic.
+//!
+//! As there may be many rounds, by default [`MAX_ROUNDS`](crate::MAX_ROUNDS), they have to be cheap,
+//! whatever the hooks say:
+//!
+//! - A compaction may look at all of a zone, and ask about each block ten times. Linux compacts in each
+//!   round as long as reclaim makes progress, or somebody is killed: lies about either would buy 2^16
+//!   compactions. Here a request has 48 at once, as many as can be in vain for reasons that pass, and
+//!   then one after 1, 3, 7, ... rounds that do without; so at most 48 + log2 of the rounds. Compactions
+//!   that are skipped or put off by the zones are not counted, nor are those of a kernel that compacts
+//!   by itself.
+//! - Progress that is none resets the count of reclaims in vain, so that rounds would only end with
+//!   `max_rounds`; and each has the lists of all CPUs drained. An honest reclaim frees frames, and these
+//!   are counted, on whichever CPU, also if others take them at once. So a claim of progress is
+//!   believed only if some frame of the machine was freed meanwhile; 127 in a row are believed without,
+//!   for what is freed later by other means. Then a claim is no progress.
+//!
+//! That somebody was killed is believed in each round: he may take long to die. A kernel waits in
+//! [`out_of_memory`](crate::Reclaim::out_of_memory) for that. ([`patience`])
 //!
 //! Zonelists don't change after boot, so that no request has to begin anew for their sake.
 
 mod compact;
 mod cpuset;
 mod oom;
+mod patience;
 mod reclaim;
+mod shrink;
 mod state;
 
 use super::PageAllocator;

@@ -1,4 +1,4 @@
-//! Direct reclaim, and whether it is worth another round.
+//! What comes of direct reclaim, and whether it is worth another round.
 
 use super::{Slow, Step};
 use crate::alloc::PageAllocator;
@@ -14,23 +14,16 @@ use crate::{Pages, WatermarkLevel};
 const MAX_RECLAIM_RETRIES: u32 = 16;
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
-    /// Has the kernel free memory, and tries again if it did.
+    /// Has memory freed, and tries again if that is said to be done.
     pub(super) fn reclaim_and_try(&self, slow: &mut Slow<'_, '_>) -> Step {
         self.reclaim.cond_resched();
-        slow.progress = self.reclaim.direct_reclaim(&slow.shortage()).reclaimed > 0;
+        let machine = slow.request.machine;
+        let before = machine.frames_freed();
+        let claimed = self.perform_reclaim(slow).reclaimed > 0;
+        slow.progress = claimed && slow.patience.believes(before, machine.frames_freed());
         self.reclaim.cond_resched();
-        if slow.progress {
-            self.revive_kswapds(slow);
-        }
         let pages = if slow.progress { self.try_reclaimed(slow) } else { None };
         Step::served_or(pages, Step::Compact)
-    }
-
-    /// Where a request could free something, kswapd may try again.
-    fn revive_kswapds(&self, slow: &Slow<'_, '_>) {
-        for node in slow.zones().filter_map(|id| slow.request.machine.node(id.node())) {
-            node.kswapd.succeeded();
-        }
     }
 
     /// Frames came free. If none of them helps, they may have been kept back: in the high-atomic

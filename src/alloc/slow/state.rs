@@ -1,5 +1,6 @@
 //! How far a request has come in the slow path.
 
+use super::patience::Patience;
 use crate::alloc::request::Request;
 use crate::reclaim::KswapdWake;
 use crate::zone_id::ZoneId;
@@ -28,6 +29,7 @@ pub(super) struct Slow<'r, 'm> {
     /// Reclaims in a row that did not.
     pub(super) no_progress: u32,
     pub(super) rounds_left: u32,
+    pub(super) patience: Patience,
 }
 
 impl<'r, 'm> Slow<'r, 'm> {
@@ -50,6 +52,7 @@ impl<'r, 'm> Slow<'r, 'm> {
             progress: false,
             no_progress: 0,
             rounds_left: max_rounds,
+            patience: Patience::default(),
         }
     }
 

@@ -11,6 +11,7 @@
 mod bulk;
 mod index;
 pub mod limits;
+mod many;
 mod table;
 #[cfg(test)]
 mod tests;

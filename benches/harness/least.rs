@@ -1,0 +1,125 @@
+//! The least that serves and takes back single frames as this crate promises: a list through 16-byte
+//! descriptors, a busy word against interrupts, a token that is checked, a bound. No flags, zones,
+//! watermarks, counters, several sections or other holders: what those cost is the rest.
+
+use super::adaptor::FrameAllocator;
+use crate::groups::floor;
+use page_alloc::Order;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const ALLOCATED: u32 = 3;
+const CACHED: u32 = 5;
+
+/// A descriptor as this crate has one.
+#[repr(align(16))]
+#[derive(Default)]
+struct Frame {
+    next: AtomicU32,
+    prev: AtomicU32,
+    state: AtomicU32,
+    count: AtomicU32,
+}
+
+/// One list of one CPU.
+pub(crate) struct Least {
+    frames: Box<[Frame]>,
+    busy: AtomicU32,
+    /// 0: none.
+    head: AtomicU32,
+    count: AtomicU32,
+    bound: AtomicU32,
+}
+
+/// A frame's number and the place of its descriptor.
+pub(crate) struct Token {
+    pfn: u64,
+    place: usize,
+}
+
+fn get(word: &AtomicU32) -> u32 {
+    word.load(Ordering::Relaxed)
+}
+
+fn set(word: &AtomicU32, value: u32) {
+    word.store(value, Ordering::Relaxed);
+}
+
+impl Least {
+    /// The list, while nobody else has it.
+    #[inline]
+    fn with<A>(&self, work: impl FnOnce(&Self) -> Option<A>) -> Option<A> {
+        if get(&self.busy) != 0 {
+            return None;
+        }
+        set(&self.busy, 1);
+        let done = work(self);
+        self.busy.store(0, Ordering::Release);
+        done
+    }
+
+    #[inline]
+    fn pop(&self) -> Option<u32> {
+        let index = get(&self.head);
+        let frame = self.frames.get(index as usize).filter(|_| index != 0)?;
+        set(&self.head, get(&frame.next));
+        set(&self.count, get(&self.count) - 1);
+        Some(index)
+    }
+
+    #[inline]
+    fn push(&self, index: u32, frame: &Frame) -> Option<()> {
+        let count = get(&self.count) + 1;
+        if count >= get(&self.bound) {
+            return None;
+        }
+        set(&frame.state, CACHED);
+        let head = get(&self.head);
+        set(&frame.next, head);
+        set(&self.frames.get(head as usize)?.prev, index);
+        set(&self.head, index);
+        set(&self.count, count);
+        Some(())
+    }
+}
+
+impl FrameAllocator for Least {
+    const NAME: &'static str = floor::NAME;
+    type Block = Token;
+
+    fn boot(frames: u64) -> Self {
+        let frames = u32::try_from(frames).expect("below 16 TiB");
+        let least = Self {
+            frames: (0..frames).map(|_| Frame::default()).collect(),
+            busy: AtomicU32::new(0),
+            head: AtomicU32::new(0),
+            count: AtomicU32::new(0),
+            bound: AtomicU32::new(u32::MAX),
+        };
+        for index in (1..frames).rev() {
+            least.push(index, &least.frames[index as usize]);
+        }
+        least
+    }
+
+    #[inline]
+    fn alloc(&mut self, _: Order) -> Option<Token> {
+        let index = self.with(Self::pop)?;
+        let frame = &self.frames[index as usize];
+        set(&frame.state, ALLOCATED);
+        set(&frame.next, 0);
+        set(&frame.prev, 0);
+        set(&frame.count, 1);
+        Some(Token { pfn: u64::from(index), place: std::ptr::from_ref(frame).addr() })
+    }
+
+    #[inline]
+    fn free(&mut self, token: Token) {
+        let offset = token.place.wrapping_sub(self.frames.as_ptr().addr());
+        let index = offset / size_of::<Frame>();
+        let frame = self.frames.get(index).expect("a frame of this list");
+        let ours = index as u64 == token.pfn && get(&frame.state) == ALLOCATED;
+        assert!(ours && get(&frame.count) == 1, "allocated here");
+        let index = u32::try_from(index).expect("below 16 TiB");
+        self.with(|list| list.push(index, frame)).expect("room");
+    }
+}
