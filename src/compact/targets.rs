@@ -157,7 +157,7 @@ mod tests {
         let config = RawZoneConfig::new(span, &present);
         let mut memory = vec![0xa5; RawZone::metadata_bytes(&config).unwrap()];
         let mut zone = RawZone::new(&mut memory, &config).unwrap();
-        let order = |at: usize| if at % 2 == 0 { Order::ZERO } else { Order::O1 };
+        let order = |at: usize| if at.is_multiple_of(2) { Order::ZERO } else { Order::O1 };
         let blocks: Vec<_> = (0..6)
             .map(|at| zone.rmqueue(order(at), MigrateType::Movable, AllocFlags::empty()).unwrap())
             .collect();
