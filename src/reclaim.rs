@@ -121,7 +121,8 @@ pub struct Compacted {
     /// How it ended.
     pub result: CompactResult,
     /// A block for the request, kept from everybody else. It has to be of the order asked for, in a
-    /// zone that the request may use, and held by nobody else; any other is freed.
+    /// zone that the request may use, and held by nobody else; any other is freed, and so is one that
+    /// comes with [`CompactResult::Skipped`], of a compaction that was none.
     #[doc(alias = "capture_control")]
     pub captured: Option<Pages>,
 }

@@ -167,6 +167,27 @@ fn single_movable_frames_are_packed_at_the_end() {
     kernel.finish();
 }
 
+/// Nothing is moved into a pageblock that is free as a whole, were it the last one. And both scanners
+/// together look at each frame about once, in a small zone as in a large one.
+#[test]
+fn free_pageblocks_are_left_and_frames_are_seen_once() {
+    for bytes in [MEMORY, 4 * MEMORY] {
+        let machine = boot(bytes, 17);
+        let kernel = machine.reclaim();
+        kernel.fill(true);
+        let last = (bytes >> 21) - 1;
+        let stays = |pfn: u64| pfn.is_multiple_of(3) && pfn / PAGEBLOCK_NR_PAGES != last;
+        kernel.free_where(|owner| !stays(owner.pages.pfn().get()));
+        machine.drain_all_pages(None);
+        assert_eq!(kernel.free_pageblocks(), [last]);
+        let stats = machine.compact_node(NodeId::ZERO).unwrap();
+        assert!(kernel.free_pageblocks().contains(&last));
+        let (looks, frames) = (stats.migrate_scanned + stats.free_scanned, bytes >> 12);
+        assert!((frames / 2..frames).contains(&looks), "{looks} looks at {frames} frames");
+        kernel.finish();
+    }
+}
+
 /// A kernel that is often busy, or refuses, slows compaction down, and nothing else.
 #[test]
 fn a_moody_kernel_loses_nothing() {

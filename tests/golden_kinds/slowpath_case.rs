@@ -57,6 +57,8 @@ pub struct Case {
     pub oom: VecDeque<Answer<bool>>,
     pub oom_lock: VecDeque<Answer<bool>>,
     pub node_reclaims: VecDeque<Answer<NodeReclaimed>>,
+    /// How often it may begin anew, which Linux does not bound: `in rounds N`.
+    pub rounds: Option<u32>,
 }
 
 /// The names of the answers of compaction.
@@ -179,6 +181,7 @@ impl Case {
             }
             "cpuset" => self.cpuset = Some(cpuset(line, &words[2..])?),
             "node_reclaim_mode" => self.node_reclaim = word != "0",
+            "rounds" => self.rounds = Some(number(line, word)?),
             "dirty_over" => self.over_dirty = nodes(line, word)?,
             "lru" => {
                 let estimates = words[2..].iter().map(|word| estimate(line, word));

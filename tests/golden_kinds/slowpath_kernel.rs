@@ -6,8 +6,9 @@ use crate::slowpath_case::{Answer, COMPACT_RESULTS, Case, Effect, NODE_RECLAIMS}
 use crate::slowpath_log::{Log, Watcher, kind, letters, mask, zone_name};
 use page_alloc::sim::Sim;
 use page_alloc::{
-    AllocFlags, CompactPriority, CompactResult, Compacted, Context, Gfp, KswapdWake, NodeId,
-    NodeMask, NodeReclaimed, OomVerdict, Order, Pages, Reclaim, Reclaimed, Shortage, ZoneType,
+    AllocFlags, CompactPriority, CompactResult, Compacted, Context, Gfp, KswapdWake, MAX_ROUNDS,
+    NodeId, NodeMask, NodeReclaimed, OomVerdict, Order, Pages, Reclaim, Reclaimed, Shortage,
+    ZoneType,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -258,5 +259,9 @@ impl Reclaim for Kernel {
 
     fn alloc_failed(&self, _: &Shortage) {
         self.step("warn");
+    }
+
+    fn max_rounds(&self) -> u32 {
+        self.case.borrow().rounds.unwrap_or(MAX_ROUNDS)
     }
 }

@@ -58,7 +58,18 @@ impl Place {
     }
 
     pub(super) fn keeps(&self, attempt: Attempt<'_>, mark: u64, highest: usize) -> bool {
-        let free = self.zone.counters.free.checked_sub(self.unusable(attempt.order, attempt.flags));
+        self.keeps_with(self.zone.counters.free, attempt, mark, highest)
+    }
+
+    /// Whether the mark is kept if so many frames are free.
+    pub(super) fn keeps_with(
+        &self,
+        free: u64,
+        attempt: Attempt<'_>,
+        mark: u64,
+        highest: usize,
+    ) -> bool {
+        let free = free.checked_sub(self.unusable(attempt.order, attempt.flags));
         let min = lowered(mark, attempt.flags) + self.lowmem_reserve[highest];
         free.is_some_and(|free| free > min)
             && (attempt.order == 0 || self.has_block(attempt.order, attempt.flags))
@@ -73,7 +84,7 @@ impl Place {
     }
 
     /// The check of the walk. An order-0 request is first asked whether it keeps the whole mark.
-    fn passes(&self, attempt: Attempt<'_>, highest: usize) -> bool {
+    pub(super) fn passes(&self, attempt: Attempt<'_>, highest: usize) -> bool {
         let mark = self.mark(attempt.flags);
         if attempt.order == 0 {
             let free = self.zone.counters.free.saturating_sub(self.unusable(0, attempt.flags));
@@ -91,7 +102,7 @@ impl Place {
 
     /// Takes a block; small orders are refills of one block, which keep off the high-atomic
     /// reserve, before they are whole requests.
-    fn rmqueue(&mut self, order: u32, migratetype: u8, flags: &str) -> Option<u64> {
+    pub(super) fn rmqueue(&mut self, order: u32, migratetype: u8, flags: &str) -> Option<u64> {
         let grouped = !self.zone.is_mobility_disabled();
         let migratetype = if grouped { migratetype } else { UNMOVABLE };
         let by_refill = order <= COSTLY_ORDER && (flags.contains('C') || migratetype != MOVABLE);
@@ -119,7 +130,9 @@ pub struct Machine {
     pub(super) nodes: usize,
     pub(super) places: Vec<Place>,
     /// By node: places in the order of the zonelist.
-    fallback: Vec<Vec<usize>>,
+    pub(super) fallback: Vec<Vec<usize>>,
+    /// By node: the distances to all nodes.
+    distances: Vec<Vec<u64>>,
 }
 
 impl Machine {
@@ -137,12 +150,33 @@ impl Machine {
         }
         let zonelist =
             |ids: &Vec<ZoneId>| ids.iter().map(|id| place(id).expect("a zone")).collect();
-        Self { nodes: setup.nodes, places, fallback: setup.fallback.iter().map(zonelist).collect() }
+        Self {
+            nodes: setup.nodes,
+            places,
+            fallback: setup.fallback.iter().map(zonelist).collect(),
+            distances: setup.distances.clone(),
+        }
     }
 
     /// The name of the zone at a place, modulo the places.
     pub fn zone_at(&self, pick: usize) -> ZoneId {
         self.places[pick % self.places.len()].id
+    }
+
+    /// The zone of this name.
+    pub fn zone_named(&mut self, id: ZoneId) -> &mut Zone {
+        let place = self.places.iter_mut().find(|place| place.id == id);
+        &mut place.expect("a zone").zone
+    }
+
+    /// The distance between two nodes; a single node has no table.
+    pub(super) fn distance(&self, from: u32, to: u32) -> u64 {
+        self.distances.get(from as usize).map_or(10, |row| row[to as usize])
+    }
+
+    /// The name of the zone of a frame.
+    pub(super) fn id_of(&self, pfn: u64) -> ZoneId {
+        self.places.iter().find(|place| place.zone.holds(pfn)).expect("a frame of a zone").id
     }
 
     /// The zone of a frame that is memory.
@@ -221,8 +255,7 @@ impl MachineUnderTest for Machine {
     }
 
     fn reset_boost(&mut self, zone: ZoneId) {
-        let place = self.places.iter_mut().find(|place| place.id == zone);
-        place.expect("a zone").zone.reset_boost();
+        self.zone_named(zone).reset_boost();
     }
 
     fn look(&self, index: usize, look: &mut dyn FnMut(&dyn ZoneView)) {
