@@ -112,5 +112,7 @@ pub(crate) fn compactions(rounds: u64) {
     let mut board = Board::boot(SMALL);
     board.set_up(2);
     repeat(rounds, |_| board.make(black_box(PAGEBLOCK_ORDER)).expect("every second frame is free"));
-    assert_eq!(board.moved(), (WARM_UP + rounds) * PAGEBLOCK_ORDER.nr_pages() / 2);
+    // Some targets lie where a pageblock is made later, so that they are moved once more.
+    let least = (WARM_UP + rounds) * PAGEBLOCK_ORDER.nr_pages() / 2;
+    assert!((least..least * 5 / 4).contains(&board.moved()));
 }

