@@ -127,10 +127,10 @@ pub unsafe trait Platform {
         PcpExclusion::Swap
     }
 
-    /// Makes a CPU (another one, but for a caller that was moved to it just now) pass a full memory barrier, whatever it is doing, and returns when it has:
-    /// an interrupt to that CPU and its answer, or `membarrier`. An idle or offline CPU need not be
-    /// woken if it passes a barrier before it goes on. Called with interrupts as the caller of a
-    /// drain had them, only with [`PcpExclusion::Busy`].
+    /// Makes a CPU (another one, but for a caller that was moved to it just now) pass a full memory
+    /// barrier, whatever it is doing, and returns when it has: an interrupt to that CPU and its answer,
+    /// or `membarrier`. An idle or offline CPU need not be woken if it passes a barrier before it goes
+    /// on. Called with interrupts as the caller of a drain had them, only with [`PcpExclusion::Busy`].
     ///
     /// # Panics
     ///

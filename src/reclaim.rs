@@ -192,8 +192,8 @@ pub trait Reclaim {
         let _ = wake;
     }
 
-    /// Whether cpusets are in use at all; asked by most requests. The default says no. If not, [`cpuset_node_allowed`](Self::cpuset_node_allowed)
-    /// is never asked.
+    /// Whether cpusets are in use at all; asked by most requests. The default says no. If not,
+    /// [`cpuset_node_allowed`](Self::cpuset_node_allowed) is never asked.
     fn cpusets_enabled(&self) -> bool {
         false
     }
@@ -339,11 +339,11 @@ pub trait Reclaim {
     /// Moves what is in a block to another one, for compaction. Called only if
     /// [`can_migrate`](Self::can_migrate) says yes.
     ///
-    /// `from` is the first frame of a block of the same order as `target` that was asked for as MOVABLE, or
-    /// marked as movable, when it was last looked at. The kernel looks up who has it, keeps him from using it,
-    /// copies the frames, and **swaps the tokens**: `target` is then the owner's, and what `target`
-    /// held stays in its place as the token of the old block, which the allocator frees. The new
-    /// block has one reference, the old one's mark as movable, and its owner's word
+    /// `from` is the first frame of a block of the same order as `target` that was asked for as
+    /// MOVABLE, or marked as movable, when it was last looked at. The kernel looks up who has it, keeps
+    /// him from using it, copies the frames, and **swaps the tokens**: `target` is then the owner's,
+    /// and what `target` held stays in its place as the token of the old block, which the allocator
+    /// frees. The new block has one reference, the old one's mark as movable, and its owner's word
     /// ([`private`](crate::PageAllocator::private)). If several hold the old block, each gets a
     /// reference to the new one, and the kernel frees their old tokens but for the one that it leaves
     /// here.

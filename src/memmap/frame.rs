@@ -244,8 +244,8 @@ impl FrameState {
         self.0 & 0xffff == FrameKind::Allocated as u32 | order << ORDER_SHIFT
     }
 
-    /// The state of the same allocated block when it goes from its last holder to a per-CPU list, of a pageblock
-    /// whose migratetype has that number.
+    /// The state of the same allocated block when it goes from its last holder to a per-CPU list, of a
+    /// pageblock whose migratetype has that number.
     #[inline]
     pub(crate) fn to_cached(self, kind: u32) -> Self {
         let kept = self.0 & (ORDER_MASK | ZONE_MASK);

@@ -18,8 +18,9 @@ pub(crate) enum NotIsolated {
 
 impl ZoneMut<'_> {
     /// Takes the free block that starts at `index` off its list, as if it were allocated with the
-    /// min watermark kept, and counts it as such; one reference to it is the caller's. A pageblock of which half is taken
-    /// becomes MOVABLE, as that is what will fill it. Isolated pageblocks are left alone.
+    /// min watermark kept, and counts it as such; one reference to it is the caller's. A pageblock of
+    /// which half is taken becomes MOVABLE, as that is what will fill it. Isolated pageblocks are left
+    /// alone.
     #[doc(alias = "__isolate_free_page")]
     pub(crate) fn isolate_free_block(
         &mut self,

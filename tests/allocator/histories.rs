@@ -168,12 +168,15 @@ fn compare_history(setup: &MachineSetup, history: &[Step]) -> Result<(), String>
     duel.compare().map_err(|error| format!("with everything freed: {error}"))
 }
 
+/// Histories to try: more in a release build, which is faster.
+const HISTORIES: u32 = if cfg!(debug_assertions) { 200 } else { 800 };
+
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { failure_persistence: None, cases, ..ProptestConfig::default() }
 }
 
 proptest! {
-    #![proptest_config(config(400))]
+    #![proptest_config(config(HISTORIES))]
 
     /// Whatever the machine and the history, the allocator takes the blocks that the model takes,
     /// wakes kswapd where it does, and has the same lists, types and counters after every step.

@@ -175,8 +175,8 @@ proptest! {
     }
 }
 
-/// A fresh zone until nothing is left, for each order up to a pageblock and each type: through CMA, where it is free for
-/// the request, and through takeovers.
+/// A fresh zone until nothing is left, for each order up to a pageblock and each type: through CMA,
+/// where it is free for the request, and through takeovers.
 #[test]
 fn a_refill_of_all_there_is() {
     for order in Order::ALL.into_iter().filter(|order| *order < Order::MAX) {
