@@ -7,6 +7,7 @@ use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
+use crate::zone_id::ZoneId;
 use crate::{AllocError, AllocFlags, Context, Gfp, NodeId, NodeMask, Order, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
@@ -233,13 +234,14 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     fn serve(&self, request: &Request<'_>) -> Result<Pages, AllocError> {
         let attempt = self.first_attempt(request);
-        if let Some(attempt) = &attempt
-            && let Some(pages) = self.take_preferred(request, attempt)
-        {
-            self.trace_attempt(request, attempt, Some(&pages));
-            return Ok(pages);
+        let Some(first) = &attempt else { return self.serve_elsewhere(request, None, None) };
+        match self.take_preferred(request, first) {
+            Ok(pages) => {
+                self.trace_attempt(request, first, Some(&pages));
+                Ok(pages)
+            }
+            Err(asked) => self.serve_elsewhere(request, attempt, asked),
         }
-        self.serve_elsewhere(request, attempt)
     }
 
     #[cold]
@@ -247,8 +249,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         &self,
         request: &Request<'_>,
         attempt: Option<Attempt>,
+        asked: Option<ZoneId>,
     ) -> Result<Pages, AllocError> {
-        match attempt.and_then(|attempt| self.attempt(request, attempt)) {
+        match attempt.and_then(|attempt| self.attempt_beyond(request, attempt, asked)) {
             Some(pages) => Ok(pages),
             None => self.slow_path(request),
         }

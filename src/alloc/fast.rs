@@ -28,16 +28,23 @@ type DirtyOk = Option<(NodeId, bool)>;
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// What most requests come to: the first zone of the zonelist keeps its watermark and has a
-    /// block. `None` settles nothing: then [`attempt`](Self::attempt) starts from the beginning.
+    /// block. Otherwise the attempt has just begun: it goes on by
+    /// [`attempt_beyond`](Self::attempt_beyond) the zone that was asked in vain, if one was.
     #[inline]
-    pub(super) fn take_preferred(&self, request: &Request<'_>, attempt: &Attempt) -> Option<Pages> {
+    pub(super) fn take_preferred(
+        &self,
+        request: &Request<'_>,
+        attempt: &Attempt,
+    ) -> Result<Pages, Option<ZoneId>> {
         let asks_kernel =
             attempt.flags.contains(AllocFlags::CPUSET) || attempt.dirty == Dirty::Spread;
-        let zone = request.machine.zone(attempt.preferred).filter(|_| !asks_kernel)?;
+        let Some(zone) = request.machine.zone(attempt.preferred).filter(|_| !asks_kernel) else {
+            return Err(None);
+        };
         if !keeps_watermark(request, attempt, zone) {
-            return None;
+            return Err(None);
         }
-        self.rmqueue_of(request, attempt, zone)
+        self.rmqueue_of(request, attempt, zone).ok_or(Some(attempt.preferred))
     }
 
     /// One attempt with these flags: from the first zone of the zonelist that may serve the request
@@ -45,7 +52,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// (NOFRAGMENT) and would have to leave its node, or finds nothing, is made again without that.
     #[doc(alias = "get_page_from_freelist")]
     pub(super) fn attempt(&self, request: &Request<'_>, attempt: Attempt) -> Option<Pages> {
-        let pages = self.walk_until_settled(request, attempt);
+        self.attempt_beyond(request, attempt, None)
+    }
+
+    /// As [`attempt`](Self::attempt), where a zone has been asked already: it would only be asked for a
+    /// refill of its lists once more.
+    pub(super) fn attempt_beyond(
+        &self,
+        request: &Request<'_>,
+        attempt: Attempt,
+        asked: Option<ZoneId>,
+    ) -> Option<Pages> {
+        let pages = self.walk_until_settled(request, attempt, asked);
         self.trace_attempt(request, &attempt, pages.as_ref());
         pages
     }
@@ -69,10 +87,15 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }));
     }
 
-    fn walk_until_settled(&self, request: &Request<'_>, mut attempt: Attempt) -> Option<Pages> {
+    fn walk_until_settled(
+        &self,
+        request: &Request<'_>,
+        mut attempt: Attempt,
+        mut asked: Option<ZoneId>,
+    ) -> Option<Pages> {
         let mut dirty_ok = None;
         loop {
-            match self.walk(request, &attempt, &mut dirty_ok) {
+            match self.walk(request, &attempt, (asked.take(), &mut dirty_ok)) {
                 Walk::Found(pages) => return Some(pages),
                 Walk::LeavesNode | Walk::Nothing
                     if attempt.flags.contains(AllocFlags::NOFRAGMENT) =>
@@ -84,7 +107,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
     }
 
-    fn walk(&self, request: &Request<'_>, attempt: &Attempt, dirty_ok: &mut DirtyOk) -> Walk {
+    fn walk(
+        &self,
+        request: &Request<'_>,
+        attempt: &Attempt,
+        (asked, dirty_ok): (Option<ZoneId>, &mut DirtyOk),
+    ) -> Walk {
         for id in request.zones(attempt) {
             if !self.cpuset_allows(attempt, id) || !self.dirty_ok(attempt, id.node(), dirty_ok) {
                 continue;
@@ -92,7 +120,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             if leaves_node(request, attempt, id) {
                 return Walk::LeavesNode;
             }
-            let Some(zone) = request.machine.zone(id) else { continue };
+            let Some(zone) = request.machine.zone(id).filter(|_| asked != Some(id)) else {
+                continue;
+            };
             if !self.may_take(request, attempt, zone) {
                 continue;
             }

@@ -197,3 +197,24 @@ fn without_grouping_all_is_told_as_unmovable() {
     assert_eq!(sim.trace().allocs(Order::O0, MigrateType::Unmovable), 4);
     pages.into_iter().for_each(|page| sim.free_pages(page).unwrap());
 }
+
+/// A zone that has nothing for a request is asked once for a refill of its lists, in each walk: their
+/// `high` rises once, where it adapts.
+#[test]
+fn a_refill_in_vain_is_tried_once() {
+    use crate::step::Way;
+    let alloc = |gfp, order, way| Step::Alloc { gfp, order, way };
+    let history = [
+        (0, Step::AllocBulk { gfp: Gfp::HIGHUSER_MOVABLE, count: 33, at: Some(0) }),
+        (2, alloc(Gfp::KERNEL, Order::O0, Way::Here)),
+        (3, alloc(Gfp::HIGHUSER_MOVABLE, Order::O3, Way::Here)),
+        (2, alloc(Gfp::KERNEL, Order::O0, Way::Here)),
+        (1, alloc(Gfp::KERNEL, Order::O9, Way::Masked(0, 3))),
+        (2, Step::AllocBulk { gfp: Gfp::KERNEL, count: 3, at: Some(0) }),
+        (1, alloc(Gfp::KERNEL, Order::O9, Way::Here)),
+        (1, alloc(Gfp::KERNEL | Gfp::RECLAIMABLE, Order::O0, Way::Masked(1, 1))),
+    ];
+    let mut config = config(PcpOrders::WithPageblock);
+    config.options = config.options.pcp_high(PcpHigh::Adaptive);
+    compare(&config, in_a_task(history.to_vec()));
+}
