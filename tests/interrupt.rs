@@ -26,7 +26,7 @@ type Machine = Sim<NoReclaim, SimTrace>;
 const LIMITS: PcpLimits = PcpLimits { batch: 2, high: 4 };
 /// In long paths an interrupt comes at each so many instructions: at every one in a release build,
 /// whose paths are shorter.
-const STRIDE: u64 = if cfg!(debug_assertions) { 16 } else { 1 };
+const STRIDE: u64 = if cfg!(debug_assertions) { 29 } else { 1 };
 /// How many interrupts come between two checks of all invariants.
 const ROUNDS: usize = 16;
 
