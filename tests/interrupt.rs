@@ -24,11 +24,8 @@ type Machine = Sim<NoReclaim, SimTrace>;
 
 /// Frames that a CPU keeps of a zone, and moves at once: few, so that paths are short.
 const LIMITS: PcpLimits = PcpLimits { batch: 2, high: 4 };
-/// In long paths an interrupt comes at each so many instructions: at every one in a release build,
-/// whose paths are shorter.
-const STRIDE: u64 = if cfg!(debug_assertions) { 29 } else { 1 };
 /// How many interrupts come between two checks of all invariants.
-const ROUNDS: usize = 16;
+const ROUNDS: u64 = 16;
 
 /// One CPU, which this thread stands for from now on.
 fn machine(exclusion: PcpExclusion) -> Machine {
@@ -110,20 +107,36 @@ impl Walks {
         assert_eq!(counted(&self.machine), traced(&self.machine) + self.untraced);
     }
 
+    /// At how many instructions of the path an interrupt can come.
+    fn places(&self, path: Path) -> u64 {
+        let (machine, mut places) = (&self.machine, 0);
+        let mut held = path.prepare(machine);
+        let mut count = || {
+            places += u64::from(!machine.platform().irqs_off());
+            false
+        };
+        assert_eq!(step(1, &mut count, || path.walk(machine, &mut held)), None);
+        held.into_iter().for_each(|block| machine.free_pages(block).expect("ours"));
+        places
+    }
+
     /// Walks a path again and again, each time with the interrupt at a later instruction.
     fn interrupt_everywhere(&mut self, path: Path) {
         path.check(&self.machine);
-        self.untraced += path.untraced();
+        let places = self.places(path);
+        self.untraced += 2 * path.untraced();
+        let stride = path.stride(places);
         let (mut next, mut last, mut interrupts) = (1, 0, 0);
         while let Some(at) = self.walk(path, next) {
-            (next, last, interrupts) = (at + path.stride(), at, interrupts + 1);
+            (next, last, interrupts) = (at + stride, at, interrupts + 1);
             if interrupts % ROUNDS == 0 {
                 self.check_whole();
             }
         }
         self.check_whole();
-        println!("{path:?}: {interrupts} interrupts, the last at {last}");
-        assert!(interrupts > 10, "{path:?}: only {interrupts} interrupts");
+        println!("{path:?}: {interrupts} interrupts at {places} places, the last at {last}");
+        assert!(places > 20, "{path:?}: an interrupt can come at {places} instructions only");
+        assert!(2 * interrupts * stride >= places, "{path:?}: only {interrupts} interrupts");
     }
 }
 
