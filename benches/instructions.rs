@@ -49,12 +49,11 @@ use counting::count::Count;
 use counting::record::Record;
 use counting::{listing, table, valgrind};
 use std::error::Error;
-use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs, io};
 
 /// The record, below the crate's folder.
-const RECORD: &str = "benches/instructions.txt";
+const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.txt");
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -96,8 +95,7 @@ fn record() -> Result<ExitCode, Box<dyn Error>> {
         println!("{}: {now}", case.name);
         record.counts.push((case.name.to_owned(), now));
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(RECORD);
-    fs::write(path, record.to_string())?;
+    fs::write(RECORD, record.to_string())?;
     println!("\n{} cases are in {RECORD}", CASES.len());
     Ok(ExitCode::SUCCESS)
 }
@@ -130,7 +128,7 @@ fn compare(words: &[String]) -> Result<ExitCode, Box<dyn Error>> {
 
 /// The record; an empty one if there is no file.
 fn read() -> Result<Record, Box<dyn Error>> {
-    match fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(RECORD)) {
+    match fs::read_to_string(RECORD) {
         Ok(text) => text.parse().map_err(|error| format!("{RECORD}: {error}").into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Record::default()),
         Err(error) => Err(format!("{RECORD}: {error}").into()),

@@ -11,7 +11,7 @@ use std::{env, fs, io};
 const HIT_PATHS: [&str; 2] = ["quick_page", "quick_free_page"];
 
 /// The file whose lines head the groups.
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/alloc/quick.rs");
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/alloc/quick.rs");
 
 /// The hit paths, as text for people.
 pub(crate) fn listing() -> Result<String, Box<dyn Error>> {

@@ -29,9 +29,8 @@ struct Script {
 }
 
 pub(crate) fn run(recorder: &mut Recorder) -> Result<(), Box<dyn Error>> {
-    let path = "tests/data/traces/ripgrep-build.trace.gz";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    let setup = || Ok(script(&path).expect("a trace"));
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/traces"));
+    let setup = || Ok(script(&folder.join("ripgrep-build.trace.gz")).expect("a trace"));
     let ops = u64::try_from(EVENTS)?;
     recorder.case(("trace", "300,000 events", NAME), ops, setup, |script, times| {
         Ok((0..times).map(|_| play(script)).sum())
