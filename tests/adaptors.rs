@@ -2,5 +2,9 @@
 //! `cargo test --all-features --test adaptors`.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
+#[path = "adaptors/allocator_api2.rs"]
+mod allocator_api2;
+#[path = "adaptors/global_alloc.rs"]
+mod global_alloc;
 #[path = "adaptors/x86_64.rs"]
 mod x86_64;
