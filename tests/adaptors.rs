@@ -6,5 +6,8 @@
 mod allocator_api2;
 #[path = "adaptors/global_alloc.rs"]
 mod global_alloc;
+#[cfg(target_arch = "x86_64")] // whose tables the test has, as the crate compiles one's own only
+#[path = "adaptors/page_table_multiarch.rs"]
+mod page_table_multiarch;
 #[path = "adaptors/x86_64.rs"]
 mod x86_64;

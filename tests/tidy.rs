@@ -77,6 +77,7 @@ const UNSAFE_FILES: &[&str] = &[
 const UNSAFE_ADAPTORS: &[&str] = &[
     "src/integrations/allocator_api2.rs",
     "src/integrations/page_heap.rs",
+    "src/integrations/page_table_multiarch.rs",
     "src/integrations/x86_64.rs",
 ];
 
