@@ -10,6 +10,11 @@ use ::dtoolkit::{Node, Property, ToCellInt};
 use core::fmt;
 
 /// Why a device tree can't be used.
+///
+/// ```
+/// use page_alloc::integrations::dtoolkit::DamagedTree;
+/// assert_eq!(DamagedTree::NoSuchNode(99).to_string(), "there is no node 99");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DamagedTree {
@@ -40,20 +45,32 @@ impl core::error::Error for DamagedTree {}
 /// ```
 /// use dtoolkit::fdt::Fdt;
 /// use page_alloc::PhysAddr;
-/// use page_alloc::boot::{MemoryRegion, Reservation};
-/// use page_alloc::integrations::dtoolkit::{DamagedTree, DeviceTree};
+/// use page_alloc::boot::{BootInfo, MemoryRegion, Reservation, Survey};
+/// use page_alloc::integrations::dtoolkit::DeviceTree;
 /// use page_alloc::integrations::fill;
 ///
-/// /// All that a kernel needs to boot, with the blob at that place.
-/// fn memory(blob: &[u8], at: PhysAddr) -> Result<u64, Box<dyn std::error::Error>> {
-///     let tree = DeviceTree::new(Fdt::new(blob)?)?;
-///     let (mut map, mut taken) = ([MemoryRegion::EMPTY; 64], [Reservation::EMPTY; 64]);
-///     let map = fill(&mut map, tree.memory_regions())?;
-///     let taken = fill(&mut taken, tree.reservations(at))?;
-///     Ok(map.iter().map(|region| region.length).sum::<u64>() - taken[0].length)
-/// }
-/// assert!(memory(b"no tree", PhysAddr::new(0)).is_err());
-/// assert_eq!(DamagedTree::NoSuchNode(99).to_string(), "there is no node 99");
+/// # let text = |bytes: &[u8; 4]| u32::from_be_bytes(*bytes);
+/// # let words = [
+/// #     0xd00d_feed, 144, 56, 128, 40, 17, 16, 0, 16, 72, // header
+/// #     0, 0, 0, 0, // no memory reservations
+/// #     1, 0, 1, text(b"ram\0"), // root, and in it "ram":
+/// #     3, 7, 0, text(b"memo"), text(b"ry\0\0"), // device_type = "memory"
+/// #     3, 12, 12, 0, 0x8000_0000, 0x4000_0000, // reg
+/// #     2, 2, 9,
+/// #     text(b"devi"), text(b"ce_t"), text(b"ype\0"), text(b"reg\0"),
+/// # ];
+/// # let blob = words.map(u32::to_be_bytes).concat();
+/// # let blob_at = PhysAddr::new(0x8200_0000);
+/// // A blob that lies at 0x82000000, and says that there is 1 GiB at 0x80000000:
+/// let tree = DeviceTree::new(Fdt::new(&blob)?)?;
+/// let (mut map, mut taken) = ([MemoryRegion::EMPTY; 64], [Reservation::EMPTY; 64]);
+/// let map = fill(&mut map, tree.memory_regions())?;
+/// let taken = fill(&mut taken, tree.reservations(blob_at))?;
+/// assert_eq!(map[0].to_string(), "usable 0x80000000 + 0x40000000");
+/// assert_eq!(taken[0].to_string(), "device tree 0x82000000 + 0x90");
+/// let survey = Survey::new(&BootInfo::new(map).reservations(taken), 12)?;
+/// assert_eq!(survey.frames().len(), 1 << 18);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceTree<'a>(Fdt<'a>);
