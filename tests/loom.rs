@@ -131,7 +131,7 @@ fn a_reference_handed_on_counts() {
 fn an_open_latch_shows_what_was_written() {
     loom::model(|| {
         let section = Arc::new((Latch::open(7), Word::new()));
-        section.0.init_closed();
+        section.0.init_closed(7);
         let readers = [(); 2].map(|()| {
             let section = Arc::clone(&section);
             thread::spawn(move || assert!(!section.0.is_open() || section.1.is_seen()))

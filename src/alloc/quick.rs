@@ -11,7 +11,7 @@ use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
 use crate::sync::CpuGuard;
 use crate::trace::Trace;
-use crate::{Gfp, MIGRATE_PCPTYPES, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, Pages};
+use crate::{Gfp, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Takes a block from the running CPU's lists, for a request that was let in. `None`: look
@@ -163,13 +163,13 @@ impl<'m> Found<'m> {
     #[inline(always)]
     pub(super) fn of(machine: &'m Machine, name: BlockName, order: Order) -> Option<Self> {
         let place = machine.memmap.find(name)?;
-        let (frame, section) = (place.frame(), place.section());
-        if !section.describes(place.index(), name.pfn()) {
+        if !place.is_as_named() {
             return None;
         }
-        let (state, kind) = (frame.state(), section.pageblock(place.index()).kind());
-        let whole = state.is_allocated(order) && frame.count.references() == 1;
-        if !whole || kind as usize >= MIGRATE_PCPTYPES {
+        let kind = place.pageblock().listed_kind()?;
+        let frame = place.frame();
+        let state = frame.state();
+        if !state.is_allocated(order) || frame.count.references() != 1 {
             return None;
         }
         Some(Self { place, state, kind })

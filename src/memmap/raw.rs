@@ -10,7 +10,7 @@ use super::index::FrameIdx;
 use super::links::FrameLinks;
 use super::pageblock::Pageblock;
 use super::plan::MemmapPlan;
-use super::section::{SECTION_FRAMES, SECTION_SHIFT, Section, SectionCount};
+use super::section::{PAGEBLOCK_SHIFT, SECTION_FRAMES, SECTION_SHIFT, SectionBase, SectionCount};
 use crate::zone_id::ZoneId;
 use crate::{Order, Pages, Pfn, PfnRange};
 use core::fmt;
@@ -174,15 +174,18 @@ impl<T> fmt::Debug for Table<T> {
 ///
 /// # Invariants
 ///
-/// Sections 1 to `sections.len - 1` are mapped: for each there are 1024 descriptors and an entry in
-/// `sections`. A descriptor other than a section's first may be read only once the section is not
+/// Sections 1 to `bases.len - 1` are mapped: for each there are 1024 descriptors, an entry in `bases`
+/// and two in `pageblocks`. A descriptor other than a section's first may be read only once the section is not
 /// pristine.
 #[derive(Debug)]
 pub(crate) struct Memmap {
     links: FrameLinks,
     /// Descriptors of mapped sections.
     nr_frames: usize,
-    sections: Table<Section>,
+    /// By section.
+    bases: Table<SectionBase>,
+    /// By pageblock, with two for section 0.
+    pageblocks: Table<Pageblock>,
     root: Table<AtomicU32>,
     leaves: Table<AtomicU32>,
     directory: Directory,
@@ -206,14 +209,16 @@ impl Memmap {
         let runs = ranges.scan(SectionCount::default(), |seen, range| Some(seen.add(range)));
         // Section 0 there is not.
         let mut places = iter::once(0).chain(runs.clone().flatten());
-        let sections = arena
-            .table(plan.sections + 1, |number| Section::new(number, places.next().unwrap_or(0)))?;
+        let bases = arena.table(plan.sections + 1, |number| {
+            SectionBase::new(number, places.next().unwrap_or(0))
+        })?;
+        let pageblocks = arena.table(plan.nr_pageblocks(), |_| Pageblock::new())?;
         let zero = |_| AtomicU32::new(0);
         let root = arena.table(len(plan.directory.root_len())?, zero)?;
         let leaves = arena.table(len(plan.directory.leaves_len())?, zero)?;
         let nr_frames = len(plan.nr_frames())?;
         let directory = plan.directory;
-        let memmap = Self { links, nr_frames, sections, root, leaves, directory };
+        let memmap = Self { links, nr_frames, bases, pageblocks, root, leaves, directory };
         memmap.fill_directory(runs);
         Ok(memmap)
     }
@@ -284,23 +289,25 @@ impl Memmap {
         unsafe { &*self.links.pointer(index) }
     }
 
-    #[inline]
-    pub(crate) fn section(&self, index: FrameIdx) -> &Section {
-        let number = index.section() as usize;
-        debug_assert!(number < self.sections.as_slice().len());
-        // SAFETY: a `FrameIdx` has the number of a mapped section (I1), and the table has an entry
-        // for each.
-        unsafe { self.sections.as_slice().get_unchecked(number) }
-    }
-
+    /// The number of a frame.
     #[inline]
     pub(crate) fn pfn_of(&self, index: FrameIdx) -> Pfn {
-        self.section(index).pfn_of(index)
+        let number = index.section() as usize;
+        debug_assert!(number < self.bases.as_slice().len());
+        // SAFETY: a `FrameIdx` has the number of a mapped section (I1), and the table has an entry
+        // for each.
+        let base = unsafe { self.bases.as_slice().get_unchecked(number) };
+        base.pfn(index.get().into())
     }
 
+    /// The pageblock that holds a frame.
     #[inline]
     pub(crate) fn pageblock(&self, index: FrameIdx) -> &Pageblock {
-        self.section(index).pageblock(index)
+        let number = index.pageblock() as usize;
+        debug_assert!(number < self.pageblocks.as_slice().len());
+        // SAFETY: a `FrameIdx` has the number of a mapped section (I1), and the table has two entries
+        // for each, and two before them.
+        unsafe { self.pageblocks.as_slice().get_unchecked(number) }
     }
 
     /// The frames that the two link words name, checked: `Err` with the word for one that names no
@@ -318,13 +325,14 @@ impl Memmap {
     /// Whether an index of unknown origin is one of this memmap.
     #[inline]
     pub(crate) fn is_mapped(&self, index: FrameIdx) -> bool {
-        index.section() != 0 && (index.section() as usize) < self.sections.as_slice().len()
+        index.section() != 0 && (index.section() as usize) < self.bases.as_slice().len()
     }
 
     /// The token of the allocated block of that order at `index`; the caller owns a reference to it.
     #[inline]
     pub(crate) fn token(&self, index: FrameIdx, order: Order) -> Pages {
-        Pages::new(self.section(index).pfn_of_allocated(index), self.frame(index), order)
+        debug_assert!(!self.is_pristine(index));
+        Pages::new(self.pfn_of(index), self.frame(index), order)
     }
 
     /// Where a token's block is, `None` if the token is of another allocator.
@@ -343,7 +351,7 @@ impl Memmap {
 
     /// One past the number of the last mapped section.
     fn sections_end(&self) -> u32 {
-        u32::try_from(self.sections.as_slice().len()).unwrap_or(0)
+        u32::try_from(self.bases.as_slice().len()).unwrap_or(0)
     }
 
     /// The first frames of the sections of a range of whole, present ones. These are numbered one after
@@ -396,12 +404,23 @@ impl<'a> Place<'a> {
         unsafe { &*place }
     }
 
-    /// The section.
+    /// Whether the frame there has the number that the token says.
     #[inline]
-    pub(crate) fn section(self) -> &'a Section {
+    pub(crate) fn is_as_named(self) -> bool {
+        let number = self.word() >> SECTION_SHIFT;
         // SAFETY: by the invariant the word is a frame's index (I1), and the table has an entry for
         // each mapped section.
-        unsafe { self.memmap.sections.as_slice().get_unchecked(self.word() >> SECTION_SHIFT) }
+        let base = unsafe { self.memmap.bases.as_slice().get_unchecked(number) };
+        base.pfn(self.word() as u64) == self.name.pfn()
+    }
+
+    /// The pageblock that holds it.
+    #[inline]
+    pub(crate) fn pageblock(self) -> &'a Pageblock {
+        let number = self.word() >> PAGEBLOCK_SHIFT;
+        // SAFETY: by the invariant the word is a frame's index (I1), and the table has an entry for
+        // each pageblock of a mapped section.
+        unsafe { self.memmap.pageblocks.as_slice().get_unchecked(number) }
     }
 }
 
