@@ -19,7 +19,7 @@ mod refcount;
 
 /// Stands for `src/sync/shim.rs`.
 mod shim {
-    pub(crate) use loom::sync::atomic::{AtomicU32, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicIsize, AtomicU32, Ordering, fence};
 
     /// Half of what a drainer's barrier guarantees; see `exclusion::barrier`.
     pub(crate) fn light_barrier() {

@@ -6,7 +6,7 @@
 use super::PageAllocator;
 use crate::memmap::{BlockName, Frame, FrameIdx, FrameLinks, FrameState, FreeBlock, Place};
 use crate::node::Machine;
-use crate::node::pcp::{Pcp, PcpIndex, PcpLists};
+use crate::node::pcp::PcpIndex;
 use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
 use crate::sync::CpuGuard;
@@ -63,12 +63,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let list = list(route.migratetype as u32);
         let mut lists = pcp.lists.own(&here)?;
         let index = pcp.pop(&mut lists, (list, order), links)?.into_index();
-        pcp.halve_free_factor();
         pcp.count_allocated(list);
         drop(lists);
         drop(here);
-        links.frame(index).hand_out(pcp.handed_out(order).asked_for(route.migratetype));
-        let pages = machine.memmap.token(index, order);
+        let frame = links.frame(index);
+        frame.hand_out(route.handed_out(order));
+        let pages = machine.memmap.token_of((index, frame), order);
         self.trace.mm_page_alloc(Some(pages.pfn()), order, gfp, route.migratetype);
         Some(pages)
     }
@@ -120,14 +120,21 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.push_one(machine, found, (list(found.kind), order))
     }
 
-    /// `None`: look closer.
+    /// `None`: look closer. It would be too much, perhaps, and goes the long way, which gives a batch
+    /// back.
     #[inline(always)]
     fn push_one(&self, machine: &Machine, found: Found<'_>, list: (PcpIndex, Order)) -> Option<()> {
         let here = CpuGuard::new(&self.platform);
         let pcp = machine.pcps.get(here.cpu(), found.state.zone())?;
-        let mut lists = pcp.lists.own(&here)?;
-        let links = machine.memmap.links();
-        found.block().push((pcp, &mut lists, list), (links, found.place.frame()))
+        let (list, order) = list;
+        let (mut lists, count) = pcp.lists.own_below(&here, || pcp.with(1 << order.get()))?;
+        if pcp.may_free_all(order.get()) {
+            return None;
+        }
+        let (frame, links) = (found.place.frame(), found.place.links());
+        frame.set_state(found.state.to_cached(found.kind));
+        pcp.push(&mut lists, (list, count), (links, found.place.block(), frame));
+        Some(())
     }
 
     /// Where frees are traced: the block goes the long way if it can't go the quick one, as the trace
@@ -198,27 +205,11 @@ impl Returning {
         links.frame(self.index).state() == self.state
     }
 
-    /// What is put on a list.
+    /// What is put on a list, and its descriptor.
     #[inline(always)]
-    pub(super) fn into_cached(self, links: FrameLinks) -> FreeBlock {
-        links.frame(self.index).set_state(self.state.to_cached(self.kind));
-        FreeBlock::new(self.index)
-    }
-
-    /// Puts it on that list. `None`, and nothing happened: it would be too much, and goes the long
-    /// way, which gives a batch back.
-    #[inline(always)]
-    fn push(
-        self,
-        (pcp, lists, (list, order)): (&Pcp, &mut PcpLists, (PcpIndex, Order)),
-        (links, frame): (FrameLinks, &Frame),
-    ) -> Option<()> {
-        let count = pcp.with(1 << order.get());
-        if pcp.has_too_many(count, order.get()) {
-            return None;
-        }
+    pub(super) fn into_cached(self, links: &FrameLinks) -> (FreeBlock, &Frame) {
+        let frame = links.frame(self.index);
         frame.set_state(self.state.to_cached(self.kind));
-        pcp.push(lists, (list, count), (links, FreeBlock::new(self.index)));
-        Some(())
+        (FreeBlock::new(self.index), frame)
     }
 }

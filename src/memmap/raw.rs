@@ -3,7 +3,7 @@
 //! All unsafe code of the tables is here: an [`Arena`] hands out pieces of one stretch of memory,
 //! a [`Table`] is a piece filled with values.
 
-use super::block::BlockName;
+use super::block::{BlockName, FreeBlock};
 use super::directory::Directory;
 use super::frame::{Frame, Link};
 use super::index::FrameIdx;
@@ -331,17 +331,28 @@ impl Memmap {
     /// The token of the allocated block of that order at `index`; the caller owns a reference to it.
     #[inline]
     pub(crate) fn token(&self, index: FrameIdx, order: Order) -> Pages {
+        self.token_of((index, self.frame(index)), order)
+    }
+
+    /// As [`token`](Self::token), where the descriptor is known already.
+    #[inline]
+    pub(crate) fn token_of(&self, (index, frame): (FrameIdx, &Frame), order: Order) -> Pages {
         debug_assert!(!self.is_pristine(index));
-        Pages::new(self.pfn_of(index), self.frame(index), order)
+        Pages::new(self.pfn_of(index), frame, order)
     }
 
     /// Where a token's block is, `None` if the token is of another allocator.
     #[inline]
     pub(crate) fn find(&self, name: BlockName) -> Option<Place<'_>> {
-        let word = self.links.word_at(name.frame_address());
+        let links = self.links;
+        let word = links.word_at(name.frame_address());
         // INVARIANT: `word` is the index of a frame of a mapped section.
-        (word.wrapping_sub(1 << SECTION_SHIFT) < self.nr_frames)
-            .then_some(Place { name, memmap: self })
+        (word.wrapping_sub(1 << SECTION_SHIFT) < self.nr_frames).then_some(Place {
+            name,
+            word,
+            links,
+            memmap: self,
+        })
     }
 
     /// The zone of a frame of a block or reserve.
@@ -379,26 +390,36 @@ impl Memmap {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
     name: BlockName,
+    /// The index of the frame.
+    word: usize,
+    links: FrameLinks,
     memmap: &'a Memmap,
 }
 
 impl<'a> Place<'a> {
-    #[inline]
-    fn word(self) -> usize {
-        self.memmap.links.word_at(self.name.frame_address())
-    }
-
     /// The first frame.
     #[inline]
     pub(crate) fn index(self) -> FrameIdx {
         #[expect(clippy::cast_possible_truncation, reason = "the memmap has below 2^32 frames")]
-        FrameIdx::of_section(self.word() as u32)
+        FrameIdx::of_section(self.word as u32)
+    }
+
+    /// The block, for who was given the token.
+    #[inline]
+    pub(crate) fn block(self) -> FreeBlock {
+        FreeBlock::new(self.index())
+    }
+
+    /// The list adapter over its memmap.
+    #[inline]
+    pub(crate) fn links(self) -> FrameLinks {
+        self.links
     }
 
     /// Its descriptor.
     #[inline]
     pub(crate) fn frame(self) -> &'a Frame {
-        let place = self.memmap.links.pointer_to(self.name.frame_address());
+        let place = self.links.pointer_to(self.name.frame_address());
         // SAFETY: by the invariant there is a descriptor at the address, of the table that `links`
         // points to, and by the invariant of `Frame` it may be shared.
         unsafe { &*place }
@@ -407,17 +428,17 @@ impl<'a> Place<'a> {
     /// Whether the frame there has the number that the token says.
     #[inline]
     pub(crate) fn is_as_named(self) -> bool {
-        let number = self.word() >> SECTION_SHIFT;
+        let number = self.word >> SECTION_SHIFT;
         // SAFETY: by the invariant the word is a frame's index (I1), and the table has an entry for
         // each mapped section.
         let base = unsafe { self.memmap.bases.as_slice().get_unchecked(number) };
-        base.pfn(self.word() as u64) == self.name.pfn()
+        base.pfn(self.word as u64) == self.name.pfn()
     }
 
     /// The pageblock that holds it.
     #[inline]
     pub(crate) fn pageblock(self) -> &'a Pageblock {
-        let number = self.word() >> PAGEBLOCK_SHIFT;
+        let number = self.word >> PAGEBLOCK_SHIFT;
         // SAFETY: by the invariant the word is a frame's index (I1), and the table has an entry for
         // each pageblock of a mapped section.
         unsafe { self.memmap.pageblocks.as_slice().get_unchecked(number) }

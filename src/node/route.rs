@@ -1,9 +1,9 @@
 //! Where the requests of a CPU go that ask for nothing special.
 
 use super::pcp::Pcp;
-use crate::memmap::Fixed;
+use crate::memmap::{Fixed, FrameState};
 use crate::zone_id::ZoneId;
-use crate::{Gfp, MIGRATE_PCPTYPES, MigrateType};
+use crate::{Gfp, MIGRATE_PCPTYPES, MigrateType, Order};
 
 /// The flags that choose zone and migratetype are the lowest ones.
 const ROUTED: u32 = Gfp::DMA.bits()
@@ -18,27 +18,44 @@ const NR_ROUTES: usize = ROUTED as usize + 1;
 static_assertions::const_assert!(NR_ROUTES.is_power_of_two());
 
 /// Where requests go that ask for nothing special: the zone that they prefer, the running CPU's lists
-/// of it, and the migratetype, one of the first three, that chooses the list.
+/// of it, and the migratetype, one of the first three, that chooses the list. Four words, so that the
+/// place of one among many is found by a shift.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
     /// `None`: there are no lists, or no such zone.
     pub(crate) pcp: Option<Fixed<Pcp>>,
-    /// `None`: the flags are illegal, or no zone serves them.
-    pub(crate) zone: Option<ZoneId>,
+    /// The state of a frame that is handed out to such a request.
+    handed_out: FrameState,
+    /// [`ZoneId::NONE`]: the flags are illegal, or no zone serves them.
+    pub(crate) zone: ZoneId,
     pub(crate) migratetype: MigrateType,
 }
 
+#[cfg(target_pointer_width = "64")]
+static_assertions::const_assert!(size_of::<Route>() == 16);
+
 impl Route {
     /// Nowhere.
-    pub(crate) const NONE: Self =
-        Self { pcp: None, zone: None, migratetype: MigrateType::Unmovable };
+    pub(crate) const NONE: Self = Self {
+        pcp: None,
+        handed_out: FrameState::ABSENT,
+        zone: ZoneId::NONE,
+        migratetype: MigrateType::Unmovable,
+    };
 
     /// To a zone and its lists, for one of the types that requests have.
     pub(crate) fn new(zone: ZoneId, pcp: Option<Fixed<Pcp>>, migratetype: MigrateType) -> Self {
         if migratetype.index() >= MIGRATE_PCPTYPES {
             return Self::NONE;
         }
-        Self { pcp, zone: Some(zone), migratetype }
+        let handed_out = FrameState::allocated(Order::ZERO, zone).asked_for(migratetype);
+        Self { pcp, handed_out, zone, migratetype }
+    }
+
+    /// The state of a frame that heads a block of that order, when it is handed out.
+    #[inline]
+    pub(crate) fn handed_out(&self, order: Order) -> FrameState {
+        self.handed_out.with_order(order)
     }
 }
 
