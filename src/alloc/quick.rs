@@ -40,8 +40,19 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.quick_pop(gfp, Order::ZERO, |kind| PcpIndex::of_small(0, kind))
     }
 
+    /// The other orders up to the costly one. With the order known, each is as short as that of a single
+    /// frame.
     #[inline(never)]
     fn quick_small(&self, gfp: Gfp, order: Order) -> Option<Pages> {
+        match order {
+            Order::O1 => self.quick_pop_small(gfp, Order::O1),
+            Order::O2 => self.quick_pop_small(gfp, Order::O2),
+            _ => self.quick_pop_small(gfp, PAGE_ALLOC_COSTLY_ORDER),
+        }
+    }
+
+    #[inline(always)]
+    fn quick_pop_small(&self, gfp: Gfp, order: Order) -> Option<Pages> {
         self.quick_pop(gfp, order, |kind| PcpIndex::of_small(order.get(), kind))
     }
 
@@ -89,30 +100,41 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// As [`quick_push`](Self::quick_push), for a single frame.
     #[inline(never)]
     fn quick_free_page(&self, name: BlockName) -> bool {
-        self.quick_push(name, Order::ZERO, |kind| PcpIndex::of_small(0, kind)).is_some()
+        self.quick_push_small(name, Order::ZERO).is_some()
     }
 
+    /// As [`quick_small`](Self::quick_small).
     #[inline(never)]
     fn quick_free_small(&self, name: BlockName) -> bool {
-        let order = name.order();
-        self.quick_push(name, order, |kind| PcpIndex::of_small(order.get(), kind)).is_some()
+        match name.order_bits() {
+            1 => self.quick_push_small(name, Order::O1),
+            2 => self.quick_push_small(name, Order::O2),
+            _ => self.quick_push_small(name, PAGE_ALLOC_COSTLY_ORDER),
+        }
+        .is_some()
+    }
+
+    #[inline(always)]
+    fn quick_push_small(&self, name: BlockName, order: Order) -> Option<()> {
+        let list = |kind| PcpIndex::of_small(order.get(), kind);
+        self.quick_push(self.machine()?, (name, order), list)
     }
 
     #[inline(never)]
     fn quick_free_pageblock(&self, name: BlockName) -> bool {
-        let takes = self.machine().is_some_and(|machine| machine.pcps.takes(PAGEBLOCK_ORDER));
-        takes && self.quick_push(name, PAGEBLOCK_ORDER, PcpIndex::of_large).is_some()
+        let Some(machine) = self.machine() else { return false };
+        machine.pcps.takes(PAGEBLOCK_ORDER)
+            && self.quick_push(machine, (name, PAGEBLOCK_ORDER), PcpIndex::of_large).is_some()
     }
 
     /// `None`: look closer.
     #[inline(always)]
     fn quick_push(
         &self,
-        name: BlockName,
-        order: Order,
+        machine: &Machine,
+        (name, order): (BlockName, Order),
         list: impl Fn(u32) -> PcpIndex,
     ) -> Option<()> {
-        let machine = self.machine()?;
         let found = Found::of(machine, name, order)?;
         if self.trace.traces_page_free() {
             return self.tell_and_push(machine, found, (list(found.kind), order));
@@ -132,7 +154,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             return None;
         }
         let (frame, links) = (found.place.frame(), found.place.links());
-        frame.set_state(found.state.to_cached(found.kind));
+        frame.set_state(pcp.cached(order, found.kind));
         pcp.push(&mut lists, (list, count), (links, found.place.block(), frame));
         Some(())
     }

@@ -432,7 +432,7 @@ impl<'a> Place<'a> {
         // SAFETY: by the invariant the word is a frame's index (I1), and the table has an entry for
         // each mapped section.
         let base = unsafe { self.memmap.bases.as_slice().get_unchecked(number) };
-        base.pfn(self.word as u64) == self.name.pfn()
+        base.is_pfn(self.name.pfn(), self.word as u64)
     }
 
     /// The pageblock that holds it.

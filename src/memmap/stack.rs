@@ -68,7 +68,10 @@ impl FrameStack {
         frame.set_link(Link::Next, self.head.map_or(0, FrameIdx::get));
         match self.head {
             Some(second) => links.frame(second).set_link(Link::Prev, index.get()),
-            None => self.tail = Some(index),
+            None => {
+                core::hint::cold_path();
+                self.tail = Some(index);
+            }
         }
         self.head = Some(index);
     }

@@ -18,8 +18,7 @@ const NR_ROUTES: usize = ROUTED as usize + 1;
 static_assertions::const_assert!(NR_ROUTES.is_power_of_two());
 
 /// Where requests go that ask for nothing special: the zone that they prefer, the running CPU's lists
-/// of it, and the migratetype, one of the first three, that chooses the list. Four words, so that the
-/// place of one among many is found by a shift.
+/// of it, and the migratetype, one of the first three, that chooses the list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
     /// `None`: there are no lists, or no such zone.
@@ -30,9 +29,6 @@ pub(crate) struct Route {
     pub(crate) zone: ZoneId,
     pub(crate) migratetype: MigrateType,
 }
-
-#[cfg(target_pointer_width = "64")]
-static_assertions::const_assert!(size_of::<Route>() == 16);
 
 impl Route {
     /// Nowhere.
@@ -59,19 +55,39 @@ impl Route {
     }
 }
 
-/// The routes of one CPU, by flags.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Routes([Route; NR_ROUTES]);
+/// The routes of one CPU, by flags. Part by part: each is found by its own index, without a look at the
+/// place of the whole.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    pcps: [Option<Fixed<Pcp>>; NR_ROUTES],
+    handed_out: [FrameState; NR_ROUTES],
+    zones: [ZoneId; NR_ROUTES],
+    migratetypes: [MigrateType; NR_ROUTES],
+}
 
 impl Routes {
     /// The route of each combination of flags.
     pub(crate) fn new(route: impl Fn(Gfp) -> Option<Route>) -> Self {
         let flags = |i: usize| Gfp::from_bits_retain(u32::try_from(i).unwrap_or(0));
-        Self(core::array::from_fn(|i| route(flags(i)).unwrap_or(Route::NONE)))
+        let routes: [Route; NR_ROUTES] =
+            core::array::from_fn(|i| route(flags(i)).unwrap_or(Route::NONE));
+        Self {
+            pcps: routes.map(|route| route.pcp),
+            handed_out: routes.map(|route| route.handed_out),
+            zones: routes.map(|route| route.zone),
+            migratetypes: routes.map(|route| route.migratetype),
+        }
     }
 
-    #[inline]
-    pub(crate) fn of(&self, gfp: Gfp) -> &Route {
-        &self.0[(gfp.bits() & ROUTED) as usize]
+    /// The route of a request with such flags.
+    #[inline(always)]
+    pub(crate) fn of(&self, gfp: Gfp) -> Route {
+        let i = (gfp.bits() & ROUTED) as usize;
+        Route {
+            pcp: self.pcps[i],
+            handed_out: self.handed_out[i],
+            zone: self.zones[i],
+            migratetype: self.migratetypes[i],
+        }
     }
 }

@@ -20,6 +20,8 @@ use super::shim::{AtomicIsize, AtomicU32, Ordering, light_barrier};
 pub(crate) struct CpuLock {
     /// While nobody has it, the number of its CPU; no CPU has the number [`TAKEN`].
     holder: AtomicU32,
+    /// That number.
+    owner: u32,
     /// The limit, with [`ASKED`] while a drainer asks for the lock or has it.
     limit: AtomicIsize,
 }
@@ -36,7 +38,7 @@ pub(crate) struct Holding(u32);
 impl CpuLock {
     /// Nobody has it; the limit is 0.
     pub(crate) fn new(owner: u32) -> Self {
-        Self { holder: AtomicU32::new(owner), limit: AtomicIsize::new(0) }
+        Self { holder: AtomicU32::new(owner), owner, limit: AtomicIsize::new(0) }
     }
 
     /// Takes it on its own CPU, which has that number, from which the caller can't be moved and where
@@ -75,6 +77,7 @@ impl CpuLock {
         match may(self.limit.load(Ordering::Acquire)) {
             Some(answer) => Some((holding, answer)),
             None => {
+                core::hint::cold_path();
                 self.release(holding);
                 None
             }
@@ -110,6 +113,12 @@ impl CpuLock {
     #[inline]
     pub(crate) fn release(&self, Holding(free): Holding) {
         self.holder.store(free, Ordering::Release);
+    }
+
+    /// The number of its CPU.
+    #[inline]
+    pub(crate) fn owner(&self) -> u32 {
+        self.owner
     }
 
     /// Whether an amount is below the limit, for who has the lock.

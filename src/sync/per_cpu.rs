@@ -19,8 +19,6 @@ const MAX_WAITS: u32 = 1 << 20;
 /// platform names, the same at every call by the contract of [`Platform`].
 pub(crate) struct PerCpu<T> {
     lock: CpuLock,
-    /// The CPU.
-    owner: CpuId,
     value: UnsafeCell<T>,
 }
 
@@ -29,7 +27,7 @@ unsafe impl<T: Send> Sync for PerCpu<T> {}
 
 impl<T> PerCpu<T> {
     pub(crate) fn new(owner: CpuId, value: T) -> Self {
-        Self { lock: CpuLock::new(owner.get()), owner, value: UnsafeCell::new(value) }
+        Self { lock: CpuLock::new(owner.get()), value: UnsafeCell::new(value) }
     }
 
     /// The value, for its own CPU, on which `here` holds the code. `None`: an interrupt came while
@@ -90,7 +88,7 @@ impl<T> PerCpu<T> {
                 }
             },
             PcpExclusion::Busy => {
-                let barrier = || platform.barrier_on(self.owner);
+                let barrier = || platform.barrier_on(self.owner());
                 return self.lock.try_remote(barrier, wait).then(|| Remote::asked(self));
             }
             PcpExclusion::SingleCpu => self.lock.try_own_alone(),
@@ -100,13 +98,13 @@ impl<T> PerCpu<T> {
 
     /// The CPU that it belongs to.
     pub(crate) fn owner(&self) -> CpuId {
-        self.owner
+        CpuId::new(self.lock.owner())
     }
 }
 
 impl<T> fmt::Debug for PerCpu<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PerCpu").field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("PerCpu").field("owner", &self.owner()).finish_non_exhaustive()
     }
 }
 

@@ -27,13 +27,16 @@ use crate::memmap::{Fixed, Frame, FrameLinks, FrameStack, FrameState, FreeBlock}
 use crate::sync::{Counter, PerCpu};
 use crate::zone::{Ample, ReclaimActive};
 use crate::zone_id::ZoneId;
-use crate::{CpuId, Order};
+use crate::{CpuId, MIGRATE_PCPTYPES, MigrateType, Order};
 use core::sync::atomic::{AtomicU32, Ordering};
 use limits::PcpLimits;
 use trend::Trend;
 
 /// Rounds of ageing after which unused lists shrink.
 const PCP_EXPIRE_ROUNDS: u32 = 3;
+
+/// Places of a table by the migratetypes that requests have; the last is of none.
+const KINDS: usize = MIGRATE_PCPTYPES.next_power_of_two();
 
 /// What one CPU has of one zone.
 ///
@@ -50,8 +53,8 @@ pub(crate) struct Pcp {
     /// block that was handed out since the count of these was `factored`.
     factor: AtomicU32,
     factored: Counter,
-    /// The state of a frame of the zone when it is handed out.
-    handed_out: FrameState,
+    /// The states of a frame of the zone that comes to these lists, by its pageblock's migratetype.
+    cached: [FrameState; KINDS],
     ample: Fixed<Ample>,
     /// Their limit is the bound: `high`, or less while memory of the zone is reclaimed.
     pub(crate) lists: PerCpu<PcpLists>,
@@ -72,6 +75,8 @@ pub(crate) struct Pcp {
 
 static_assertions::const_assert!(size_of::<Pcp>().is_multiple_of(128));
 static_assertions::const_assert!(align_of::<Pcp>() == 128);
+#[cfg(target_pointer_width = "64")]
+static_assertions::const_assert!(size_of::<Pcp>() == 384);
 
 /// The lists, one for each order and type.
 #[derive(Debug)]
@@ -95,11 +100,13 @@ impl PcpLists {
 impl Pcp {
     /// Empty lists of a zone for a CPU.
     pub(crate) fn new(owner: CpuId, zone: ZoneId, ample: Fixed<Ample>) -> Self {
+        use MigrateType::{Movable, Reclaimable, Unmovable};
         Self {
             count: AtomicU32::new(0),
             factor: AtomicU32::new(0),
             factored: Counter::default(),
-            handed_out: FrameState::allocated(Order::ZERO, zone),
+            cached: [Unmovable, Movable, Reclaimable, Reclaimable]
+                .map(|to| FrameState::cached(Order::ZERO, to, zone)),
             ample,
             lists: PerCpu::new(owner, PcpLists::EMPTY),
             allocated: [const { Counter::new(0) }; PcpIndex::PLACES],
@@ -119,10 +126,17 @@ impl Pcp {
         self.ample.get()
     }
 
-    /// The state of a frame of the zone that heads a block of that order, when it is handed out.
+    /// The state of a frame that heads a block of that order, when it comes to these lists from a
+    /// pageblock of the migratetype with that number, one of those that requests have.
+    #[inline]
+    pub(crate) fn cached(&self, order: Order, kind: u32) -> FrameState {
+        self.cached[kind as usize % KINDS].with_order(order)
+    }
+
+    /// The state of a frame that heads a block of that order, when it is handed out.
     #[inline]
     pub(crate) fn handed_out(&self, order: Order) -> FrameState {
-        self.handed_out.with_order(order)
+        FrameState::allocated(order, self.cached[0].zone())
     }
 
     /// Frames on the lists.
