@@ -67,7 +67,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let links = machine.memmap.links();
         let here = CpuGuard::new(&self.platform);
         let route = machine.cpus.as_slice().get(here.cpu().index())?.routes.of(gfp);
-        let pcp = route.pcp.as_deref()?;
+        let pcp = &*route.pcp;
         if !pcp.is_ample() {
             return None;
         }

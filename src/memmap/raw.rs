@@ -79,6 +79,15 @@ impl Arena {
     }
 }
 
+impl Arena {
+    /// A single value, of which there will be no mutable borrow.
+    pub(crate) fn single<T>(&mut self, value: impl Fn() -> T) -> Result<Fixed<T>, ArenaFull> {
+        let table = self.table(1, |_| value())?;
+        // INVARIANT: the table has one value, and nobody has the table any more.
+        Ok(Fixed { place: table.start })
+    }
+}
+
 /// A table of values in carved memory. The values are never dropped: the memory is the machine's.
 ///
 /// # Invariants

@@ -21,8 +21,8 @@ static_assertions::const_assert!(NR_ROUTES.is_power_of_two());
 /// of it, and the migratetype, one of the first three, that chooses the list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
-    /// `None`: there are no lists, or no such zone.
-    pub(crate) pcp: Option<Fixed<Pcp>>,
+    /// [`Pcps::nowhere`](super::pcp::Pcps::nowhere): there are no lists, or no such zone.
+    pub(crate) pcp: Fixed<Pcp>,
     /// The state of a frame that is handed out to such a request.
     handed_out: FrameState,
     /// [`ZoneId::NONE`]: the flags are illegal, or no zone serves them.
@@ -31,21 +31,17 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Nowhere.
-    pub(crate) const NONE: Self = Self {
-        pcp: None,
-        handed_out: FrameState::ABSENT,
-        zone: ZoneId::NONE,
-        migratetype: MigrateType::Unmovable,
-    };
+    /// To no zone, and to these lists of none.
+    fn to_none(pcp: Fixed<Pcp>) -> Self {
+        let migratetype = MigrateType::Unmovable;
+        Self { pcp, handed_out: FrameState::ABSENT, zone: ZoneId::NONE, migratetype }
+    }
 
     /// To a zone and its lists, for one of the types that requests have.
-    pub(crate) fn new(zone: ZoneId, pcp: Option<Fixed<Pcp>>, migratetype: MigrateType) -> Self {
-        if migratetype.index() >= MIGRATE_PCPTYPES {
-            return Self::NONE;
-        }
+    pub(crate) fn new(zone: ZoneId, pcp: Fixed<Pcp>, migratetype: MigrateType) -> Option<Self> {
         let handed_out = FrameState::allocated(Order::ZERO, zone).asked_for(migratetype);
-        Self { pcp, handed_out, zone, migratetype }
+        let routed = migratetype.index() < MIGRATE_PCPTYPES;
+        routed.then_some(Self { pcp, handed_out, zone, migratetype })
     }
 
     /// The state of a frame that heads a block of that order, when it is handed out.
@@ -59,18 +55,18 @@ impl Route {
 /// place of the whole.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    pcps: [Option<Fixed<Pcp>>; NR_ROUTES],
+    pcps: [Fixed<Pcp>; NR_ROUTES],
     handed_out: [FrameState; NR_ROUTES],
     zones: [ZoneId; NR_ROUTES],
     migratetypes: [MigrateType; NR_ROUTES],
 }
 
 impl Routes {
-    /// The route of each combination of flags.
-    pub(crate) fn new(route: impl Fn(Gfp) -> Option<Route>) -> Self {
+    /// The route of each combination of flags; where there is none, to `nowhere`.
+    pub(crate) fn new(route: impl Fn(Gfp) -> Option<Route>, nowhere: Fixed<Pcp>) -> Self {
         let flags = |i: usize| Gfp::from_bits_retain(u32::try_from(i).unwrap_or(0));
         let routes: [Route; NR_ROUTES] =
-            core::array::from_fn(|i| route(flags(i)).unwrap_or(Route::NONE));
+            core::array::from_fn(|i| route(flags(i)).unwrap_or_else(|| Route::to_none(nowhere)));
         Self {
             pcps: routes.map(|route| route.pcp),
             handed_out: routes.map(|route| route.handed_out),
