@@ -72,8 +72,9 @@ const UNSAFE_FILES: &[&str] = &[
     "src/zone/free_area.rs",
 ];
 
-/// Files of adaptors that sign a contract of another crate, or are called by frame number or address:
-/// optional features, each of which a kernel may leave out. Counted apart from the allocator's own.
+/// Adaptors that sign a contract of another crate or of `core`, and are called by frame number or address.
+/// No other code of this crate rests on them, and a kernel may leave them out, so they are counted apart
+/// from the allocator's own.
 const UNSAFE_ADAPTORS: &[&str] = &[
     "src/integrations/allocator_api2.rs",
     "src/integrations/page_heap.rs",
