@@ -129,6 +129,8 @@ mod stats;
 mod suitable;
 mod target;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use control::{Compactor, nr_free};
 pub(crate) use request::{CompactRequest, Extent};
