@@ -13,5 +13,7 @@ mod large;
 mod passes;
 #[path = "reclaim/revival.rs"]
 mod revival;
+#[path = "allocator/three_nodes.rs"]
+mod three_nodes;
 #[path = "reclaim/throttle.rs"]
 mod throttle;
