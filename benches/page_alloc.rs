@@ -20,7 +20,7 @@
 //! | `pairs` | a block allocated and freed; `fresh`: nothing else is allocated; `warm`: its buddy is; its row `floor` is what our descriptors, tokens and lists cost at least (`harness/least.rs`) |
 //! | `batches` | the same in batches of single frames, freed in three orders |
 //! | `bulk` | one page of many that are asked for, or given back, in one call |
-//! | `threads` | pairs and batches of two threads, each a CPU, at once: the time of one thread |
+//! | `threads` | pairs and batches of two threads, each a CPU, at once: the time of one thread; its rows `floor` share nothing |
 //! | `ring` | a frame that one thread allocates and another frees; its rows `floor` are the ring alone, and the ring with a descriptor that both write to |
 //! | `fragmented` | a pair where every other frame is taken; one step of a machine that is 90 % full |
 //! | `pressure` | what the case's name says: a request that fails, a frame moved, a frame of the machine |

@@ -3,6 +3,8 @@
 
 #[path = "allocator/accounting.rs"]
 mod accounting;
+#[path = "allocator/dice.rs"]
+mod dice;
 #[path = "allocator/duel.rs"]
 mod duel;
 #[path = "allocator/dump.rs"]
@@ -42,9 +44,10 @@ mod reserves;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "golden_kinds/sim_machine.rs"]
 mod sim_machine;
-
 #[path = "allocator/threads.rs"]
 mod threads;
+#[path = "allocator/three_nodes.rs"]
+mod three_nodes;
 #[path = "allocator/wrong_frees.rs"]
 mod wrong_frees;
 

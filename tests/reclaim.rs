@@ -11,5 +11,7 @@ mod kernel;
 mod passes;
 #[path = "reclaim/revival.rs"]
 mod revival;
+#[path = "allocator/three_nodes.rs"]
+mod three_nodes;
 #[path = "reclaim/throttle.rs"]
 mod throttle;

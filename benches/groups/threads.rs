@@ -1,14 +1,17 @@
 //! Two threads at once, each a CPU. What counts is the time of one of them.
 
+use super::floor;
 use crate::harness::adaptor::{Group, SharedAllocator};
 use crate::harness::affinity::pin;
 use crate::harness::failure::{Failure, Patience, Timed};
 use crate::harness::free_order::FreeOrder;
 use crate::harness::gate::Gate;
+use crate::harness::least::{Least, Token};
+use crate::harness::port::Port;
 use crate::harness::recorder::Recorder;
 use crate::peers::list::for_each_allocator;
 use crate::workloads::batch::Batch;
-use page_alloc::Order;
+use page_alloc::{CpuId, Order, Platform};
 use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,10 +27,46 @@ const ATTEMPTS: u32 = 20;
 const TELLING: Duration = Duration::from_micros(20);
 
 pub(crate) fn run(recorder: &mut Recorder) {
+    pairs::<Apart>(recorder, Order::O0);
+    batches::<Apart>(recorder);
     for_each_allocator!(pairs(recorder, Order::O0));
     for_each_allocator!(batches(recorder));
     for_each_allocator!(pairs(recorder, Order::O3));
     for_each_allocator!(pairs(recorder, Order::O9));
+}
+
+/// The least that serves, one for each CPU, with nothing in common: what two threads cost each other
+/// on this host is the processor's.
+struct Apart(Vec<Least>);
+
+impl Apart {
+    #[inline]
+    fn mine(&self) -> Option<&Least> {
+        self.0.get(Port.cpu_id().index())
+    }
+}
+
+impl SharedAllocator for Apart {
+    const NAME: &'static str = floor::NAME;
+    type Block = Token;
+
+    fn boot(frames: u64, cpus: u32) -> Self {
+        Self((0..cpus).map(|_| Least::new(frames / u64::from(cpus))).collect())
+    }
+
+    fn on_cpu<A>(&self, cpu: u32, work: impl FnOnce() -> A) -> A {
+        Port::on_cpu(CpuId::new(cpu), work)
+    }
+
+    #[inline]
+    fn alloc(&self, _: Order) -> Option<Token> {
+        self.mine()?.get()
+    }
+
+    #[inline]
+    fn free(&self, token: Token) {
+        self.mine().expect("a CPU").put(token);
+    }
 }
 
 fn pairs<A: SharedAllocator>(recorder: &mut Recorder, order: Order) {

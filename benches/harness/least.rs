@@ -20,7 +20,8 @@ struct Frame {
     count: AtomicU32,
 }
 
-/// One list of one CPU.
+/// One list of one CPU, with cache lines of its own.
+#[repr(align(128))]
 pub(crate) struct Least {
     frames: Box<[Frame]>,
     busy: AtomicU32,
@@ -82,11 +83,8 @@ impl Least {
     }
 }
 
-impl FrameAllocator for Least {
-    const NAME: &'static str = floor::NAME;
-    type Block = Token;
-
-    fn boot(frames: u64) -> Self {
+impl Least {
+    pub(crate) fn new(frames: u64) -> Self {
         let frames = u32::try_from(frames).expect("below 16 TiB");
         let least = Self {
             frames: (0..frames).map(|_| Frame::default()).collect(),
@@ -102,7 +100,7 @@ impl FrameAllocator for Least {
     }
 
     #[inline]
-    fn alloc(&mut self, _: Order) -> Option<Token> {
+    pub(crate) fn get(&self) -> Option<Token> {
         let index = self.with(Self::pop)?;
         let frame = &self.frames[index as usize];
         set(&frame.state, ALLOCATED);
@@ -113,13 +111,32 @@ impl FrameAllocator for Least {
     }
 
     #[inline]
-    fn free(&mut self, token: Token) {
-        let offset = token.place.wrapping_sub(self.frames.as_ptr().addr());
+    pub(crate) fn put(&self, Token { pfn, place }: Token) {
+        let offset = place.wrapping_sub(self.frames.as_ptr().addr());
         let index = offset / size_of::<Frame>();
         let frame = self.frames.get(index).expect("a frame of this list");
-        let ours = index as u64 == token.pfn && get(&frame.state) == ALLOCATED;
+        let ours = index as u64 == pfn && get(&frame.state) == ALLOCATED;
         assert!(ours && get(&frame.count) == 1, "allocated here");
         let index = u32::try_from(index).expect("below 16 TiB");
         self.with(|list| list.push(index, frame)).expect("room");
+    }
+}
+
+impl FrameAllocator for Least {
+    const NAME: &'static str = floor::NAME;
+    type Block = Token;
+
+    fn boot(frames: u64) -> Self {
+        Self::new(frames)
+    }
+
+    #[inline]
+    fn alloc(&mut self, _: Order) -> Option<Token> {
+        self.get()
+    }
+
+    #[inline]
+    fn free(&mut self, token: Token) {
+        self.put(token);
     }
 }

@@ -1,6 +1,7 @@
 //! A kernel that lies: whatever the hooks answer, every request ends within its rounds, and no frame
 //! is lost or given twice.
 
+use crate::dice::Dice;
 use page_alloc::node::pcp::PcpOrders;
 use page_alloc::sim::{Sim, SimConfig, Tables};
 use page_alloc::{
@@ -48,8 +49,7 @@ type Machine = Sim<Liar, Watcher>;
 /// Answers at random, frees what is held at random, and hands out blocks that nobody asked for.
 #[derive(Debug)]
 struct Liar {
-    /// xorshift
-    random: Cell<u64>,
+    dice: Dice,
     max_rounds: u32,
     counts: Rc<Cell<Counts>>,
     machine: RefCell<Weak<Machine>>,
@@ -59,26 +59,8 @@ struct Liar {
 }
 
 impl Liar {
-    fn next(&self) -> u64 {
-        let mut x = self.random.get();
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        self.random.set(x);
-        x
-    }
-
-    fn below(&self, most: usize) -> usize {
-        usize::try_from(self.next() % most as u64).expect("below a length")
-    }
-
-    /// True once in so many times.
-    fn one_in(&self, times: u64) -> bool {
-        self.next().is_multiple_of(times)
-    }
-
     fn one_of<A: Copy>(&self, answers: &[A]) -> A {
-        answers[self.below(answers.len())]
+        answers[self.dice.place(answers.len())]
     }
 
     fn asked(&self) {
@@ -90,7 +72,7 @@ impl Liar {
         if held.is_empty() {
             return None;
         }
-        let pick = self.below(held.len());
+        let pick = self.dice.place(held.len());
         Some(held.swap_remove(pick))
     }
 
@@ -100,7 +82,7 @@ impl Liar {
 
     /// Sometimes something is freed indeed.
     fn perhaps_free(&self) {
-        if self.one_in(4)
+        if self.dice.one_in(4)
             && let Some(pages) = self.take()
         {
             self.machine().free_pages(pages).expect("an allocated block");
@@ -109,8 +91,8 @@ impl Liar {
 
     /// A block of any order, or one that has another holder.
     fn perhaps_capture(&self) -> Option<Pages> {
-        let pages = (self.one_in(3)).then(|| self.take()).flatten()?;
-        if self.one_in(4) {
+        let pages = (self.dice.one_in(3)).then(|| self.take()).flatten()?;
+        if self.dice.one_in(4) {
             let second = self.machine().get_page(&pages).expect("an allocated block");
             self.held.borrow_mut().push(second);
         }
@@ -121,7 +103,7 @@ impl Liar {
 impl Reclaim for Liar {
     fn context(&self) -> Context {
         let all = Context::all() - Context::NMI;
-        all.iter().filter(|_| self.one_in(8)).collect()
+        all.iter().filter(|_| self.dice.one_in(8)).collect()
     }
 
     fn may_sleep(&self) -> bool {
@@ -129,19 +111,19 @@ impl Reclaim for Liar {
     }
 
     fn cpusets_enabled(&self) -> bool {
-        self.one_in(2)
+        self.dice.one_in(2)
     }
 
     fn cpuset_mems_allowed(&self) -> NodeMask {
-        NodeMask::from_bits(self.next())
+        NodeMask::from_bits(self.dice.below(u64::MAX))
     }
 
     fn cpuset_node_allowed(&self, _: NodeId, _: Gfp) -> bool {
-        self.one_in(2)
+        self.dice.one_in(2)
     }
 
     fn node_reclaim_distance(&self) -> Option<u8> {
-        (self.one_in(2)).then_some(255)
+        (self.dice.one_in(2)).then_some(255)
     }
 
     fn node_reclaim(&self, _: NodeId, _: Gfp, _: Order) -> NodeReclaimed {
@@ -151,12 +133,12 @@ impl Reclaim for Liar {
 
     fn cpuset_generation(&self) -> u32 {
         self.asked();
-        u32::from(self.one_in(8))
+        u32::from(self.dice.one_in(8))
     }
 
     fn cpusets_insane(&self) -> bool {
         self.asked();
-        self.one_in(4)
+        self.dice.one_in(4)
     }
 
     fn direct_reclaim(&self, _: &Shortage) -> Option<Reclaimed> {
@@ -191,7 +173,7 @@ impl Reclaim for Liar {
     fn try_lock_oom(&self) -> bool {
         self.asked();
         assert!(!self.locked.get(), "a request takes the lock once at a time");
-        self.locked.set(self.one_in(2));
+        self.locked.set(self.dice.one_in(2));
         self.locked.get()
     }
 
@@ -218,7 +200,7 @@ fn boot(seed: u64, max_rounds: u32, orders: PcpOrders) -> Rc<Machine> {
     config.tables = Tables::Apart;
     let counts = Rc::new(Cell::default());
     let liar = Liar {
-        random: Cell::new(seed | 1),
+        dice: Dice::new(seed),
         max_rounds,
         counts: Rc::clone(&counts),
         machine: RefCell::default(),
@@ -303,7 +285,7 @@ proptest! {
         // Little is left, so that most requests come to the slow path.
         while machine.nr_free_pages() > 200 {
             request(&machine, Gfp::NOWAIT, machine.reclaim().one_of(&Order::ALL[..6]), None);
-            if machine.reclaim().one_in(512) {
+            if machine.reclaim().dice.one_in(512) {
                 break;
             }
         }

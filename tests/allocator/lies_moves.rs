@@ -27,11 +27,11 @@ impl Act {
         match self {
             Self::Request(gfp, order, mask) => {
                 let mask = (mask > 0).then(|| NodeMask::from_bits(mask));
-                let from = node(u32::from(kernel.below(2) == 1));
+                let from = node(u32::from(kernel.dice.below(2) == 1));
                 let taken = machine.alloc_pages_nodemask(gfp, order, from, mask);
                 if let Ok(pages) = taken {
                     assert_eq!((pages.order(), machine.page_count(&pages)), (order, Ok(1)));
-                    if kernel.below(2) == 0 {
+                    if kernel.dice.below(2) == 0 {
                         machine.set_movable(&pages, Movability::Movable).expect("a token");
                     }
                     kernel.keep(pages);

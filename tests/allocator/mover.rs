@@ -1,5 +1,6 @@
 //! A kernel whose blocks compaction moves: it can lie about everything, and panic in any call.
 
+use crate::dice::Dice;
 use page_alloc::boot::{MemoryKind, MemoryRegion, NodeRange};
 use page_alloc::sim::{Sim, SimConfig, Tables};
 use page_alloc::{
@@ -31,8 +32,7 @@ pub struct Asked {
 /// The kernel of one machine.
 #[derive(Debug)]
 pub struct Mover {
-    /// xorshift
-    random: Cell<u64>,
+    pub dice: Dice,
     pub lies: Cell<bool>,
     pub max_rounds: Cell<u32>,
     pub asked: Cell<Asked>,
@@ -65,7 +65,7 @@ pub fn boot(seed: u64) -> Rc<Machine> {
     config.options.first_frame = Pfn::new(0);
     config.tables = Tables::Apart;
     let kernel = Mover {
-        random: Cell::new(seed | 1),
+        dice: Dice::new(seed),
         lies: Cell::new(false),
         max_rounds: Cell::new(8),
         asked: Cell::default(),
@@ -81,22 +81,9 @@ pub fn boot(seed: u64) -> Rc<Machine> {
 }
 
 impl Mover {
-    fn next(&self) -> u64 {
-        let mut x = self.random.get();
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        self.random.set(x);
-        x
-    }
-
-    pub fn below(&self, most: u64) -> u64 {
-        self.next() % most
-    }
-
     /// True once in so many times, if it lies.
     fn lies_once_in(&self, times: u64) -> bool {
-        self.lies.get() && self.below(times) == 0
+        self.lies.get() && self.dice.below(times) == 0
     }
 
     fn machine(&self) -> Rc<Machine> {
@@ -139,7 +126,7 @@ impl Mover {
 
     /// Takes a token of some block.
     pub fn take_any(&self) -> Option<Pages> {
-        let from = self.below(2 * NODE_FRAMES);
+        let from = self.dice.below(2 * NODE_FRAMES);
         let pfn = {
             let held = self.held.borrow();
             *held.range(from..).next().or_else(|| held.iter().next())?.0
@@ -163,10 +150,10 @@ impl Mover {
         let machine = self.machine();
         for kind in kinds.iter().cycle() {
             let gfp = (*kind | Gfp::MEMALLOC | Gfp::NOWARN) - Gfp::DIRECT_RECLAIM;
-            let order = if self.below(4) == 0 { Order::O1 } else { Order::O0 };
+            let order = if self.dice.below(4) == 0 { Order::O1 } else { Order::O0 };
             let taken = machine.alloc_pages(gfp, order).or_else(|_| machine.alloc_page(gfp));
             let Ok(pages) = taken else { break };
-            if self.below(16) > 0 {
+            if self.dice.below(16) > 0 {
                 machine.set_movable(&pages, Movability::Movable).expect("a token");
             }
             self.keep(pages);
@@ -211,7 +198,7 @@ impl Mover {
     }
 
     fn lie(&self, from: Pfn, target: &mut Pages) -> Migrated {
-        match self.below(10) {
+        match self.dice.below(10) {
             0 => {} // nothing is done
             1 => self.leave(target, self.take_any()),
             2 => {
@@ -239,7 +226,7 @@ impl Mover {
                 self.relocate(from, target);
             }
         }
-        match self.below(3) {
+        match self.dice.below(3) {
             0 => Migrated::Done,
             1 => Migrated::Busy,
             _ => Migrated::Unmovable,
@@ -266,7 +253,7 @@ impl Reclaim for Mover {
 
     fn cpuset_mems_allowed(&self) -> NodeMask {
         self.called();
-        NodeMask::from_bits(self.below(8))
+        NodeMask::from_bits(self.dice.below(8))
     }
 
     fn cpuset_node_allowed(&self, _: NodeId, _: Gfp) -> bool {

@@ -1,41 +1,18 @@
 //! Where a request's memory comes from: nodes, cpusets, dirty limits, node reclaim, and pageblocks
 //! that are kept apart.
 
-use page_alloc::boot::{MemoryKind, MemoryRegion, NodeRange};
+use crate::three_nodes::{NODE_FRAMES, config, node};
 use page_alloc::report::NumaStat;
-use page_alloc::sim::{Sim, SimConfig, Tables};
+use page_alloc::sim::Sim;
 use page_alloc::{
     AllocFlags, Context, CpuId, Gfp, KswapdWake, MigrateType, NoTrace, NodeId, NodeMask,
-    NodeReclaimed, Order, PageAllocator, Pages, Pfn, PhysAddr, Platform, Reclaim, Trace,
-    WatermarkLevel, ZoneLayout, ZoneType,
+    NodeReclaimed, Order, PageAllocator, Pages, Pfn, Platform, Reclaim, Trace, WatermarkLevel,
+    ZoneType,
 };
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-const NODE_FRAMES: u64 = 4096;
-
-fn node(number: u32) -> NodeId {
-    NodeId::new(number).expect("a node")
-}
-
 fn mask(bits: u64) -> NodeMask {
     NodeMask::from_bits(bits)
-}
-
-/// Three nodes of 16 MiB in a row, each with a CPU; node 1 is nearer to node 0 than to node 2. Node 0 has a DMA32 zone of two
-/// sections and a NORMAL zone of two, the others have NORMAL alone.
-fn config() -> SimConfig {
-    let bytes = NODE_FRAMES << 12;
-    let base = |number: u64| PhysAddr::new(number * bytes);
-    let usable = |at| MemoryRegion::new(base(at), bytes, MemoryKind::Usable);
-    let mut config = SimConfig::new((0..3).map(usable).collect());
-    config.nodes = (0..3).map(|at| NodeRange::new(node(at), base(at.into()), bytes)).collect();
-    config.distances = vec![vec![10, 20, 30], vec![20, 10, 25], vec![30, 25, 10]];
-    config.cpus = (0..3).map(node).collect();
-    config.zones = ZoneLayout::new(Some(PhysAddr::new(0)), Some(PhysAddr::new(2048 << 12)), None);
-    config.options.first_frame = Pfn::new(0);
-    config.options.watermark_boost_factor = 0;
-    config.tables = Tables::Apart;
-    config
 }
 
 fn machine() -> Sim {

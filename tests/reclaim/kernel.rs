@@ -1,18 +1,15 @@
 //! A kernel that holds all memory, and frees some when a script says so.
 
-use page_alloc::boot::{MemoryKind, MemoryRegion, NodeRange};
+use crate::three_nodes::{NODE_FRAMES, config};
 use page_alloc::sim::{Sim, SimConfig, Tables};
 use page_alloc::{
     Context, Gfp, KswapdWake, MAX_ROUNDS, MigrateMode, Migrated, NoTrace, NodeId, NodeMask,
-    NodeReclaimed, NodeShrink, OomVerdict, Order, Pages, Pfn, PhysAddr, Reclaim, Reclaimed,
-    Shortage, ZoneLayout, ZoneType,
+    NodeReclaimed, NodeShrink, OomVerdict, Order, Pages, Pfn, Reclaim, Reclaimed, Shortage,
+    ZoneType,
 };
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 pub type Machine = Sim<Kernel, NoTrace>;
-
-/// A node has so many frames.
-pub const NODE_FRAMES: u64 = 4096;
 
 /// Reclaim of a kernel that does without the crate's.
 pub type Own = fn(&Shortage) -> Reclaimed;
@@ -51,24 +48,9 @@ pub struct Kernel {
     state: Mutex<State>,
 }
 
-pub fn node(number: u32) -> NodeId {
-    NodeId::new(number).expect("a node")
-}
-
-/// Three nodes of 16 MiB in a row. Node 0 has a DMA32 zone of half its memory and a NORMAL zone, the
-/// others have NORMAL alone. From node 0, node 1 is the nearest.
+/// The machine of [`three_nodes`](crate::three_nodes).
 pub fn boot() -> &'static Machine {
-    let bytes = NODE_FRAMES << 12;
-    let base = |number: u64| PhysAddr::new(number * bytes);
-    let usable = |at| MemoryRegion::new(base(at), bytes, MemoryKind::Usable);
-    let mut config = SimConfig::new((0..3).map(usable).collect());
-    config.nodes = (0..3).map(|at| NodeRange::new(node(at), base(at.into()), bytes)).collect();
-    config.distances = vec![vec![10, 20, 30], vec![20, 10, 25], vec![30, 25, 10]];
-    config.cpus = (0..3).map(node).collect();
-    config.zones = ZoneLayout::new(Some(PhysAddr::new(0)), Some(PhysAddr::new(2048 << 12)), None);
-    config.options.first_frame = Pfn::new(0);
-    config.options.watermark_boost_factor = 0;
-    boot_with(config)
+    boot_with(config())
 }
 
 /// A machine that lives until the test program ends, since its kernel knows it.

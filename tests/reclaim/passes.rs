@@ -1,6 +1,7 @@
 //! Which nodes are shrunk for a request, in which order, and how hard.
 
-use crate::kernel::{Machine, boot_full, node, passes};
+use crate::kernel::{Machine, boot_full, passes};
+use crate::three_nodes::node;
 use page_alloc::{Context, Gfp, NodeMask, NodeShrink, Order, Pages, Reclaimer, ZoneType};
 
 /// A request from node 0 for a frame of nodes of the mask.

@@ -1,6 +1,7 @@
 //! kswapd of a node has given up: it may try again where somebody else could free memory.
 
-use crate::kernel::{Machine, boot_full, node, passes};
+use crate::kernel::{Machine, boot_full, passes};
+use crate::three_nodes::node;
 use page_alloc::kswapd::{MAX_RECLAIM_RETRIES, Wakeup};
 use page_alloc::{Gfp, KswapdWake, NodeMask, NodeReclaimed, Order, Reclaimed, ZoneType};
 

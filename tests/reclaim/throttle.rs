@@ -1,6 +1,7 @@
 //! Tasks that wait for kswapd before they free memory.
 
-use crate::kernel::{boot_full, node, passes};
+use crate::kernel::{boot_full, passes};
+use crate::three_nodes::node;
 use page_alloc::{Context, Gfp, NodeMask, Order};
 
 /// Where half of what is kept for those who free memory is used up, a task is to wait: on the first
