@@ -30,6 +30,7 @@
 //! - To look: [`PageAllocator::zones`], [`report`], [`PageAllocator::verify`].
 //! - To test a policy on the host: the module `sim` (feature `std`).
 //! - One zone, a lock of your own: [`RawZone`].
+//! - With other crates (page tables, heaps, boot loaders): [`integrations`].
 //!
 //! # Tiers
 //!
@@ -45,6 +46,7 @@
 //! | 6 [`compact`], [`kswapd`] | moving blocks together; keeping memory free |
 //! | 7 [`alloc`] | requests, attempts, slow path, frees |
 //! | 8 [`report`], `sim` | texts of /proc; the simulator |
+//! | 8 [`integrations`] | adaptors to other crates |
 //!
 //! # Lock order
 //!
@@ -124,7 +126,8 @@ pub mod verify;
 pub mod alloc;
 mod raw_zone;
 
-// Tier 8: looking in.
+// Tier 8: looking in; adaptors to other crates.
+pub mod integrations;
 pub mod report;
 #[cfg(feature = "std")]
 #[cfg_attr(docsrs, doc(cfg(feature = "std")))]

@@ -55,6 +55,30 @@ impl MemoryKind {
         }
     }
 
+    /// The kind with this number in a UEFI memory map. Memory of the boot loader and of boot services is
+    /// [`BootloaderReclaimable`](Self::BootloaderReclaimable): the kernel's image and what was handed to
+    /// it lie there too.
+    ///
+    /// ```
+    /// use page_alloc::boot::MemoryKind;
+    /// assert_eq!(MemoryKind::from_uefi(7), MemoryKind::Usable); // "conventional"
+    /// assert_eq!(MemoryKind::from_uefi(3), MemoryKind::BootloaderReclaimable);
+    /// assert_eq!(MemoryKind::from_uefi(0x8000_0001), MemoryKind::Unknown(0x8000_0001));
+    /// ```
+    #[must_use]
+    pub const fn from_uefi(number: u32) -> Self {
+        match number {
+            0 | 5 | 6 | 11 | 12 | 13 => Self::Reserved,
+            1..=4 => Self::BootloaderReclaimable,
+            7 => Self::Usable,
+            8 => Self::Unusable,
+            9 => Self::AcpiReclaimable,
+            10 => Self::AcpiNvs,
+            14 => Self::Persistent,
+            other => Self::Unknown(other),
+        }
+    }
+
     /// What the allocator makes of such memory; `None`: it is no memory of the allocator's.
     ///
     /// ```
@@ -111,6 +135,9 @@ pub struct MemoryRegion {
 }
 
 impl MemoryRegion {
+    /// An entry of no length: a slot that is not filled yet.
+    pub const EMPTY: Self = Self::new(PhysAddr::new(0), 0, MemoryKind::Reserved);
+
     /// `length` bytes of this kind at `base`.
     #[must_use]
     pub const fn new(base: PhysAddr, length: u64, kind: MemoryKind) -> Self {
@@ -152,6 +179,9 @@ pub struct Reservation {
 }
 
 impl Reservation {
+    /// Of no length: a slot that is not filled yet.
+    pub const EMPTY: Self = Self::new("nothing", PhysAddr::new(0), 0);
+
     /// Reserves `length` bytes at `base`.
     #[must_use]
     pub const fn new(name: &'static str, base: PhysAddr, length: u64) -> Self {

@@ -31,6 +31,9 @@ pub struct NodeRange {
 }
 
 impl NodeRange {
+    /// Of no length: a slot that is not filled yet.
+    pub const EMPTY: Self = Self::new(NodeId::ZERO, PhysAddr::new(0), 0);
+
     /// `length` bytes of `node` at `base`.
     #[must_use]
     pub const fn new(node: NodeId, base: PhysAddr, length: u64) -> Self {
