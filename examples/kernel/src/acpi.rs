@@ -26,9 +26,8 @@ impl Acpi {
         let (start, revision) = unsafe { (bytes(rsdp, 8), at::<u8>(rsdp + 15)) };
         assert_eq!(start, b"RSD PTR ", "the root of the ACPI tables");
         // SAFETY: so long is the root by its revision.
-        let (rsdt, xsdt) = unsafe {
-            (at::<u32>(rsdp + 16), if revision >= 2 { at::<u64>(rsdp + 24) } else { 0 })
-        };
+        let (rsdt, xsdt) =
+            unsafe { (at::<u32>(rsdp + 16), if revision >= 2 { at::<u64>(rsdp + 24) } else { 0 }) };
         let (root, address) = if xsdt == 0 { (rsdt.into(), 4) } else { (xsdt, 8) };
         Self { root: table(root), address }
     }

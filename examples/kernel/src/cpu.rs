@@ -4,7 +4,7 @@ use crate::task::Held;
 use core::arch::asm;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
-use page_alloc::CpuId;
+use page_alloc::{Context, CpuId};
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
 
@@ -24,16 +24,21 @@ pub(crate) struct Cpu {
     pub(crate) ticks: AtomicU64,
     /// What the timer's handler holds.
     pub(crate) held: Held,
-    /// How many handlers are running.
-    depth: Depth,
+    /// What is running.
+    running: Running,
 }
 
-/// Only its own processor looks at it.
+/// What a processor is doing. Only it itself looks.
 #[derive(Debug)]
-struct Depth(Cell<u32>);
+struct Running {
+    /// Handlers of interrupts, one within the other.
+    handlers: Cell<u32>,
+    /// Whether its task frees memory.
+    frees: Cell<bool>,
+}
 
 // SAFETY: see above; a handler leaves it as it was.
-unsafe impl Sync for Depth {}
+unsafe impl Sync for Running {}
 
 static CPUS: [Cpu; MAX_CPUS] = {
     let mut cpus = [const { Cpu::new() }; MAX_CPUS];
@@ -53,7 +58,7 @@ impl Cpu {
             passed: AtomicU64::new(0),
             ticks: AtomicU64::new(0),
             held: Held::new(),
-            depth: Depth(Cell::new(0)),
+            running: Running { handlers: Cell::new(0), frees: Cell::new(false) },
         }
     }
 
@@ -72,7 +77,9 @@ impl Cpu {
     pub(crate) fn id() -> CpuId {
         let id: u32;
         // SAFETY: GS leads to this processor's `Cpu`, whose first word never changes.
-        unsafe { asm!("mov {:e}, gs:[0]", out(reg) id, options(nostack, readonly, preserves_flags)) };
+        unsafe {
+            asm!("mov {:e}, gs:[0]", out(reg) id, options(nostack, readonly, preserves_flags))
+        };
         CpuId::new(id)
     }
 
@@ -81,16 +88,28 @@ impl Cpu {
         GsBase::write(VirtAddr::from_ptr(self));
     }
 
-    /// Whether a handler of an interrupt is running on this processor, which is the running one.
-    pub(crate) fn in_handler(&self) -> bool {
-        self.depth.0.get() > 0
+    /// What is running on this processor, which is the running one.
+    pub(crate) fn context(&self) -> Context {
+        match (self.running.handlers.get(), self.running.frees.get()) {
+            (0, false) => Context::TASK,
+            (0, true) => Context::MEMALLOC,
+            _ => Context::HARDIRQ,
+        }
     }
 
     /// Runs a handler.
     pub(crate) fn handle(&self, handler: impl FnOnce()) {
-        self.depth.0.update(|depth| depth + 1);
+        self.running.handlers.update(|depth| depth + 1);
         handler();
-        self.depth.0.update(|depth| depth - 1);
+        self.running.handlers.update(|depth| depth - 1);
+    }
+
+    /// Does something that frees memory: its own requests may use the reserves.
+    pub(crate) fn while_freeing<A>(&self, work: impl FnOnce() -> A) -> A {
+        let before = self.running.frees.replace(true);
+        let result = work();
+        self.running.frees.set(before);
+        result
     }
 
     /// Asks this processor, by `wake`, to pass a barrier, and waits until it has. Whoever asks

@@ -2,11 +2,11 @@
 
 use crate::apic::{self, Vector};
 use crate::cpu::Cpu;
+use crate::hooks::Kernel;
 use crate::{physical, smp};
 use core::arch::asm;
 use page_alloc::{
-    Context, CpuId, IrqFlags, NoTrace, PageAllocator, PcpExclusion, PhysAddr, PinFlags, Platform,
-    Reclaim,
+    CpuId, IrqFlags, NoTrace, PageAllocator, PcpExclusion, PhysAddr, PinFlags, Platform,
 };
 use x86_64::instructions::interrupts::without_interrupts;
 
@@ -72,15 +72,5 @@ unsafe impl Platform for Machine {
     fn barrier_on(&self, cpu: CpuId) {
         let wake = || without_interrupts(|| apic::interrupt(smp::apic_id(cpu), Vector::Barrier));
         Cpu::of(cpu).barrier(wake);
-    }
-}
-
-/// What the allocator asks of this kernel.
-#[derive(Debug)]
-pub(crate) struct Kernel;
-
-impl Reclaim for Kernel {
-    fn context(&self) -> Context {
-        if Cpu::current().in_handler() { Context::HARDIRQ } else { Context::TASK }
     }
 }

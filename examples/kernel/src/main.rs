@@ -10,18 +10,26 @@
 mod acpi;
 mod apic;
 mod boot_info;
+mod cache;
 mod console;
 mod cpu;
+mod daemons;
 mod entry;
 mod exit;
 mod frames;
+mod gate;
+mod hit;
+mod hooks;
 mod mark;
 mod memory;
+mod phases;
 mod physical;
+mod process;
 mod random;
 mod smp;
 mod task;
 mod traps;
+mod zones;
 
 use acpi::Acpi;
 use arrayvec::ArrayVec;
@@ -50,6 +58,7 @@ extern "C" fn start(_magic: u32, info: u32) -> ! {
     smp::become_cpu(0);
     boot_allocator(&boot, &acpi, &apic_ids);
     let free = FRAMES.nr_free_pages();
+    cache::init();
     CPUS.store(apic_ids.len(), Ordering::Release);
     smp::start(apic_ids.len());
     println!("{} CPUs run", apic_ids.len());
@@ -96,7 +105,7 @@ fn run(cpu: CpuId) {
     };
     apic::start_timer();
     interrupts::enable();
-    task::stress(cpu, cpus);
+    phases::run(cpu, cpus);
     apic::stop_timer();
     interrupts::without_interrupts(|| Cpu::current().held.free_all());
     DONE.fetch_add(1, Ordering::AcqRel);
@@ -110,7 +119,6 @@ fn run(cpu: CpuId) {
 
 /// Looks whether everything is back, and ends.
 fn finish(free: u64, cpus: usize) -> ! {
-    task::clear_mail();
     FRAMES.drain_all_pages(None);
     println!("{}", FRAMES.buddyinfo());
     for cpu in (0..cpus).map(|cpu| CpuId::new(cpu as u32)) {

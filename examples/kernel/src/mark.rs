@@ -23,7 +23,10 @@ impl Marked {
         for frame in frames(&pages) {
             // SAFETY: the frame is the block's, which is this function's alone.
             let word = unsafe { frame.read_volatile() };
-            assert!(word & !0xffff_ffff != TAKEN, "{pages:?}: frame of {word:#x} given to {owner:#x}");
+            assert!(
+                word & !0xffff_ffff != TAKEN,
+                "{pages:?}: frame of {word:#x} given to {owner:#x}"
+            );
             // SAFETY: as above.
             unsafe { frame.write_volatile(TAKEN | u64::from(owner)) };
         }

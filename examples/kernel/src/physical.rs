@@ -49,3 +49,13 @@ pub(crate) unsafe fn copy_to(address: u64, bytes: &[u8]) {
     // SAFETY: the caller's promise.
     unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), pointer(address), bytes.len()) };
 }
+
+/// Copies bytes from one address to another.
+///
+/// # Safety
+///
+/// Nobody else uses either, and they do not overlap.
+pub(crate) unsafe fn copy(to: u64, from: u64, bytes: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { ptr::copy_nonoverlapping(pointer(from), pointer(to), bytes) };
+}

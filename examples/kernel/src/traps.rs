@@ -78,11 +78,26 @@ macro_rules! exception {
 
 fn interrupts() -> InterruptDescriptorTable {
     let mut table = InterruptDescriptorTable::new();
-    exception!(table, divide_error = 0, non_maskable_interrupt = 2, breakpoint = 3, overflow = 4,
-        bound_range_exceeded = 5, invalid_opcode = 6, device_not_available = 7, double_fault = 8,
-        invalid_tss = 10, segment_not_present = 11, stack_segment_fault = 12,
-        general_protection_fault = 13, page_fault = 14, x87_floating_point = 16,
-        alignment_check = 17, machine_check = 18, simd_floating_point = 19);
+    exception!(
+        table,
+        divide_error = 0,
+        non_maskable_interrupt = 2,
+        breakpoint = 3,
+        overflow = 4,
+        bound_range_exceeded = 5,
+        invalid_opcode = 6,
+        device_not_available = 7,
+        double_fault = 8,
+        invalid_tss = 10,
+        segment_not_present = 11,
+        stack_segment_fault = 12,
+        general_protection_fault = 13,
+        page_fault = 14,
+        x87_floating_point = 16,
+        alignment_check = 17,
+        machine_check = 18,
+        simd_floating_point = 19
+    );
     let stubs: [(Vector, *const ()); 3] = [
         (Vector::Timer, timer_stub as *const ()),
         (Vector::Barrier, barrier_stub as *const ()),
@@ -161,7 +176,8 @@ extern "C" fn exception(number: u32, frame: *const u64) -> ! {
     // SAFETY: the processor pushed at least so many words there.
     let words = unsafe { frame.cast::<[u64; 4]>().read() };
     let cpu = apic::id();
-    let text = format_args!("\nexception {number} on CPU {cpu}: {words:x?}, CR2 {:x?}\n", Cr2::read_raw());
+    let text =
+        format_args!("\nexception {number} on CPU {cpu}: {words:x?}, CR2 {:x?}\n", Cr2::read_raw());
     console::print_at_last(text);
     exit(Verdict::Bad)
 }
