@@ -24,6 +24,7 @@ mod mark;
 mod memory;
 mod phases;
 mod physical;
+mod plant;
 mod process;
 mod random;
 mod smp;
@@ -48,9 +49,9 @@ static CPUS: AtomicUsize = AtomicUsize::new(0);
 static DONE: AtomicUsize = AtomicUsize::new(0);
 
 /// The first Rust that runs, on the boot CPU, with interrupts off.
-extern "C" fn start(_magic: u32, info: u32) -> ! {
+extern "C" fn start(magic: u32, info: u32) -> ! {
     console::init();
-    let boot = Boot::read(info);
+    let boot = Boot::read(magic, info);
     let acpi = Acpi::new(boot.rsdp);
     apic::mask_old_controllers();
     let apic_ids = processors(&acpi);
@@ -93,6 +94,9 @@ fn boot_allocator(boot: &Boot, acpi: &Acpi, apic_ids: &[u32]) {
     let report = unsafe { FRAMES.init(&info) }.expect("a machine that can be booted");
     println!("{report}");
     println!("{}", FRAMES.buddyinfo());
+    if let Some(bug) = boot.option("bug") {
+        plant::ask_for(bug, report.metadata.expect("the tables lie in the machine's memory"));
+    }
 }
 
 /// One processor's work, with its timer going.

@@ -8,7 +8,7 @@ use page_alloc::{Pages, Pfn};
 pub(crate) const HANDLER: u32 = 1 << 16;
 
 /// In the word of a frame that somebody has. Free frames have any other word.
-const TAKEN: u64 = 0x5afe_f00d << 32;
+pub(crate) const TAKEN: u64 = 0x5afe_f00d << 32;
 
 /// A block with its owner's mark in each frame.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use crate::frames::FRAMES;
 use crate::gate::Gate;
 use crate::random::Random;
-use crate::{cache, daemons, hit, println, process, task};
+use crate::{cache, daemons, hit, plant, println, process, task};
 use core::sync::atomic::{AtomicU64, Ordering};
 use page_alloc::{CpuId, Gfp, Order};
 
@@ -44,6 +44,9 @@ pub(crate) fn run(cpu: CpuId, cpus: usize) {
             daemons::KCOMPACTD.runs()
         );
         assert!(huge > 0 && moved > 0, "compaction did nothing");
+        // Little is left to be thrown away before somebody has to be killed.
+        let mut random = Random::new(8);
+        cache::evict_where(|_| random.below(16) > 0);
     }
     GATE.pass(cpus);
     process::grow();
@@ -57,6 +60,7 @@ pub(crate) fn run(cpu: CpuId, cpus: usize) {
         assert!(process::killed() > 0, "nobody was killed");
         process::kill();
         cache::evict_where(|_| true);
+        plant::let_handlers_run();
     }
     GATE.pass(cpus);
 }

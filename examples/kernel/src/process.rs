@@ -7,7 +7,7 @@ use page_alloc::{Gfp, OomVerdict, Order, Pages};
 use spin::mutex::SpinMutex;
 
 /// Blocks that it can have.
-const MOST: usize = 1 << 16;
+const MOST: usize = 1 << 17;
 
 static MEMORY: SpinMutex<ArrayVec<Pages, MOST>> = SpinMutex::new(ArrayVec::new_const());
 
@@ -22,10 +22,10 @@ pub(crate) fn killed() -> u32 {
 /// The process grows by blocks, large ones first, until it is killed.
 pub(crate) fn grow() {
     let before = killed();
-    for order in [Order::O10, Order::O6, Order::O3, Order::O0] {
-        // Requests of many frames fail before anybody is killed for them.
+    for order in [Order::O10, Order::O5, Order::O2, Order::O0] {
+        // Nobody is killed for requests of many frames.
         let gfp =
-            if order > Order::O3 { Gfp::KERNEL | Gfp::NOWARN | Gfp::NORETRY } else { Gfp::KERNEL };
+            if order > Order::O0 { Gfp::KERNEL | Gfp::NOWARN | Gfp::NORETRY } else { Gfp::KERNEL };
         while killed() == before {
             let Ok(pages) = FRAMES.alloc_pages(gfp | Gfp::NOWARN, order) else { break };
             let refused = MEMORY.lock().try_push(pages);

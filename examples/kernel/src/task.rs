@@ -4,8 +4,10 @@
 use crate::cpu::{Cpu, MAX_CPUS};
 use crate::frames::FRAMES;
 use crate::mark::{self, Marked};
+use crate::plant;
 use crate::random::Random;
 use arrayvec::ArrayVec;
+use core::sync::atomic::Ordering;
 use page_alloc::{CpuId, Gfp, Order, Pages};
 use spin::mutex::SpinMutex;
 
@@ -36,8 +38,8 @@ static MAIL: [SpinMutex<ArrayVec<Marked, 16>>; MAX_CPUS] =
 
 /// An interrupt of the timer: a frame more, or all that there are go back.
 pub(crate) fn tick(cpu: &Cpu) {
-    use core::sync::atomic::Ordering;
     cpu.ticks.fetch_add(1, Ordering::Relaxed);
+    plant::in_handler();
     let mut held = cpu.held.0.lock();
     if held.is_full() {
         held.drain(..).for_each(Marked::free);
@@ -53,7 +55,10 @@ pub(crate) fn tick(cpu: &Cpu) {
 pub(crate) fn stress(cpu: CpuId, cpus: usize) {
     let mut random = Random::new(u64::from(cpu.get()) + 1);
     let mut held: ArrayVec<Marked, HELD> = ArrayVec::new();
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
+        if round == ROUNDS / 4 {
+            plant::in_task();
+        }
         match random.below(16) {
             0..9 if !held.is_full() => held.extend(request(&mut random, cpu)),
             9..11 if !held.is_empty() => {
