@@ -4,6 +4,7 @@ use crate::frames::FRAMES;
 use crate::gate::Gate;
 use crate::random::Random;
 use crate::{cache, daemons, hit, plant, println, process, task};
+use arrayvec::ArrayVec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use page_alloc::{CpuId, Gfp, Order};
 
@@ -35,7 +36,7 @@ pub(crate) fn run(cpu: CpuId, cpus: usize) {
         println!("thinned out: {:?}", free_by_order());
     }
     GATE.pass(cpus);
-    HUGE.fetch_add(huge_pages(cpus), Ordering::Relaxed);
+    HUGE.fetch_add(huge_pages(), Ordering::Relaxed);
     GATE.pass(cpus);
     if first {
         let (huge, moved) = (HUGE.load(Ordering::Relaxed), cache::MOVED.load(Ordering::Relaxed));
@@ -82,13 +83,14 @@ fn thin_out() {
     FRAMES.drain_all_pages(None);
 }
 
-/// Asks for some huge pages, more than are free, and gives them back. Gives their number.
-fn huge_pages(cpus: usize) -> u64 {
-    let mut got: arrayvec::ArrayVec<_, 64> = arrayvec::ArrayVec::new();
-    let wanted = (got.capacity() / cpus).min(8);
-    for _ in 0..wanted {
+/// Asks for huge pages, for more than are free, until some had to be made; gives them back. Gives
+/// their number.
+fn huge_pages() -> u64 {
+    let mut got: ArrayVec<_, 64> = ArrayVec::new();
+    while !got.is_full() && (got.len() < 8 || cache::MOVED.load(Ordering::Relaxed) == 0) {
         let gfp = Gfp::HIGHUSER_MOVABLE | Gfp::NOWARN | Gfp::NORETRY;
-        got.extend(FRAMES.alloc_pages(gfp, Order::O9));
+        let Ok(pages) = FRAMES.alloc_pages(gfp, Order::O9) else { break };
+        got.push(pages);
         daemons::run();
     }
     let number = got.len() as u64;
