@@ -36,7 +36,8 @@ pub enum PcpExclusion {
 ///   interrupt handler that uses the allocator runs on this CPU, and the code is not moved to
 ///   another CPU. The calls nest. Each is a barrier for the compiler: no access to memory is moved
 ///   across it (`asm!` without `nomem` is one).
-/// - [`cpu_id`](Self::cpu_id) gives CPUs that run at the same time different numbers.
+/// - [`cpu_id`](Self::cpu_id) gives CPUs that run at the same time different numbers, below
+///   `u32::MAX`.
 /// - Between [`pin`](Self::pin) and the matching [`unpin`](Self::unpin) the code is not moved to
 ///   another CPU, [`cpu_id`](Self::cpu_id) is that CPU's, and nothing else runs on it but interrupt
 ///   handlers, which end before the code goes on. The calls nest, and are barriers for the compiler.

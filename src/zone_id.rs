@@ -19,6 +19,9 @@ impl ZoneId {
     /// Places of a node in a table by [`index`](Self::index); some of them no zone has.
     pub(crate) const PER_NODE: usize = 8;
 
+    /// A place in such tables that no zone has.
+    pub(crate) const NONE: Self = Self(7);
+
     #[expect(clippy::cast_possible_truncation, reason = "below 512, by the types")]
     pub(crate) const fn new(node: NodeId, zone: ZoneType) -> Self {
         // INVARIANT: a `NodeId` is below 64, a `ZoneType` below 5.

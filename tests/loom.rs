@@ -19,7 +19,7 @@ mod refcount;
 
 /// Stands for `src/sync/shim.rs`.
 mod shim {
-    pub(crate) use loom::sync::atomic::{AtomicU32, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicIsize, AtomicU32, Ordering, fence};
 
     /// Half of what a drainer's barrier guarantees; see `exclusion::barrier`.
     pub(crate) fn light_barrier() {
@@ -126,12 +126,37 @@ fn a_reference_handed_on_counts() {
     });
 }
 
+/// A change of the label, by who comes after who opened the latch, shows as much as the open latch did; a
+/// mark that is set meanwhile opens nothing.
+#[test]
+fn a_changed_label_shows_what_was_written() {
+    loom::model(|| {
+        let section = Arc::new((Latch::open(7), Word::new()));
+        section.0.init_closed(7);
+        let marker = Arc::clone(&section);
+        let marker = thread::spawn(move || {
+            marker.0.mark(8);
+            marker.0.unmark(8);
+        });
+        let reader = Arc::clone(&section);
+        let reader = thread::spawn(move || assert!(!reader.0.is_open() || reader.1.is_seen()));
+        section.1.write();
+        section.0.release();
+        let next = Arc::clone(&section);
+        thread::spawn(move || next.0.relabel(3, 1)).join().unwrap();
+        marker.join().unwrap();
+        reader.join().unwrap();
+        assert!(section.0.is_open());
+        assert_eq!(section.0.label() & 7, 5);
+    });
+}
+
 /// Who sees a section's latch open sees the descriptors written; two may look at once.
 #[test]
 fn an_open_latch_shows_what_was_written() {
     loom::model(|| {
         let section = Arc::new((Latch::open(7), Word::new()));
-        section.0.init_closed();
+        section.0.init_closed(7);
         let readers = [(); 2].map(|()| {
             let section = Arc::clone(&section);
             thread::spawn(move || assert!(!section.0.is_open() || section.1.is_seen()))

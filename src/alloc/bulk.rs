@@ -151,7 +151,8 @@ fn fill<P: Platform>(
     let Some(mut lists) = pcp.lists.own(here) else { return (0, 0) };
     let state = pcp.handed_out(Order::ZERO).asked_for(migratetype);
     let list = PcpIndex::new(Order::ZERO, migratetype);
-    let mut frames = pcp.taker(&mut lists, list, memmap.links());
+    let links = memmap.links();
+    let mut frames = pcp.taker(&mut lists, list, links);
     let (mut filled, mut passed) = (0, 0);
     for place in pages {
         if filled == most {
@@ -159,8 +160,9 @@ fn fill<P: Platform>(
         }
         if place.is_none() {
             let Some(index) = frames.next().map(FreeBlock::into_index) else { break };
-            memmap.frame(index).hand_out(state);
-            *place = Some(memmap.token(index, Order::ZERO));
+            let frame = links.frame(index);
+            frame.hand_out(state);
+            *place = Some(memmap.token_of((index, frame), Order::ZERO));
             filled += 1;
         }
         passed += 1;

@@ -129,7 +129,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
                 return None;
             }
             *place = None;
-            Some((PcpIndex::of_small(0, block.kind), block.into_cached(links)))
+            Some((PcpIndex::of_small(0, block.kind), block.into_cached(&links)))
         });
         pcp.push_singles(&mut lists, frames, links)
     }

@@ -79,7 +79,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             let mut lists = pcp.lists.own(&here)?;
             let blocks = self.refill(request, attempt, zone, (pcp, &mut lists, index), &mut log);
             let block = pcp.pop(&mut lists, (index, request.order), request.machine.memmap.links());
-            (block.inspect(|_| pcp.count_allocated(index)), blocks)
+            (block.inspect(|_| pcp.count_refilled(index)), blocks)
         };
         drop(here);
         self.trace_refilled(zone.shared.id, pcp, (index, blocks));
@@ -149,8 +149,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let Some(pcp) = machine.pcps.get(here.cpu(), state.zone()) else { return false };
         let Some(mut lists) = pcp.lists.own(&here) else { return false };
         let list = PcpIndex::new(order, migratetype);
-        machine.memmap.frame(index).set_state(state.to_cached(migratetype as u32));
-        let block = (machine.memmap.links(), FreeBlock::new(index));
+        let frame = machine.memmap.frame(index);
+        frame.set_state(state.to_cached(migratetype as u32));
+        let block = (machine.memmap.links(), FreeBlock::new(index), frame);
         let count = pcp.with(list.frames());
         pcp.push(&mut lists, (list, count), block);
         if pcp.has_too_many(count, order.get()) {
@@ -191,12 +192,14 @@ fn may_use_lists(request: &Request<'_>, attempt: &Attempt) -> bool {
 #[inline]
 fn pop<P: Platform>(pcp: &Pcp, here: &CpuGuard<'_, P>, index: PcpIndex, memmap: &Memmap) -> Popped {
     let Some(mut lists) = pcp.lists.own(here) else { return Popped::Busy };
-    pcp.halve_free_factor();
     match pcp.pop(&mut lists, (index, index.order()), memmap.links()) {
         Some(block) => {
             pcp.count_allocated(index);
             Popped::Block(block)
         }
-        None => Popped::Empty,
+        None => {
+            pcp.halve_free_factor();
+            Popped::Empty
+        }
     }
 }

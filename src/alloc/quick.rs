@@ -6,12 +6,12 @@
 use super::PageAllocator;
 use crate::memmap::{BlockName, Frame, FrameIdx, FrameLinks, FrameState, FreeBlock, Place};
 use crate::node::Machine;
-use crate::node::pcp::{Pcp, PcpIndex, PcpLists};
+use crate::node::pcp::PcpIndex;
 use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
 use crate::sync::CpuGuard;
 use crate::trace::Trace;
-use crate::{Gfp, MIGRATE_PCPTYPES, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, Pages};
+use crate::{Gfp, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Takes a block from the running CPU's lists, for a request that was let in. `None`: look
@@ -40,8 +40,19 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.quick_pop(gfp, Order::ZERO, |kind| PcpIndex::of_small(0, kind))
     }
 
+    /// The other orders up to the costly one. With the order known, each is as short as that of a single
+    /// frame.
     #[inline(never)]
     fn quick_small(&self, gfp: Gfp, order: Order) -> Option<Pages> {
+        match order {
+            Order::O1 => self.quick_pop_small(gfp, Order::O1),
+            Order::O2 => self.quick_pop_small(gfp, Order::O2),
+            _ => self.quick_pop_small(gfp, PAGE_ALLOC_COSTLY_ORDER),
+        }
+    }
+
+    #[inline(always)]
+    fn quick_pop_small(&self, gfp: Gfp, order: Order) -> Option<Pages> {
         self.quick_pop(gfp, order, |kind| PcpIndex::of_small(order.get(), kind))
     }
 
@@ -56,19 +67,19 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let links = machine.memmap.links();
         let here = CpuGuard::new(&self.platform);
         let route = machine.cpus.as_slice().get(here.cpu().index())?.routes.of(gfp);
-        let pcp = route.pcp.as_deref()?;
+        let pcp = &*route.pcp;
         if !pcp.is_ample() {
             return None;
         }
         let list = list(route.migratetype as u32);
         let mut lists = pcp.lists.own(&here)?;
         let index = pcp.pop(&mut lists, (list, order), links)?.into_index();
-        pcp.halve_free_factor();
         pcp.count_allocated(list);
         drop(lists);
         drop(here);
-        links.frame(index).hand_out(pcp.handed_out(order).asked_for(route.migratetype));
-        let pages = machine.memmap.token(index, order);
+        let frame = links.frame(index);
+        frame.hand_out(route.handed_out(order));
+        let pages = machine.memmap.token_of((index, frame), order);
         self.trace.mm_page_alloc(Some(pages.pfn()), order, gfp, route.migratetype);
         Some(pages)
     }
@@ -89,30 +100,41 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// As [`quick_push`](Self::quick_push), for a single frame.
     #[inline(never)]
     fn quick_free_page(&self, name: BlockName) -> bool {
-        self.quick_push(name, Order::ZERO, |kind| PcpIndex::of_small(0, kind)).is_some()
+        self.quick_push_small(name, Order::ZERO).is_some()
     }
 
+    /// As [`quick_small`](Self::quick_small).
     #[inline(never)]
     fn quick_free_small(&self, name: BlockName) -> bool {
-        let order = name.order();
-        self.quick_push(name, order, |kind| PcpIndex::of_small(order.get(), kind)).is_some()
+        match name.order_bits() {
+            1 => self.quick_push_small(name, Order::O1),
+            2 => self.quick_push_small(name, Order::O2),
+            _ => self.quick_push_small(name, PAGE_ALLOC_COSTLY_ORDER),
+        }
+        .is_some()
+    }
+
+    #[inline(always)]
+    fn quick_push_small(&self, name: BlockName, order: Order) -> Option<()> {
+        let list = |kind| PcpIndex::of_small(order.get(), kind);
+        self.quick_push(self.machine()?, (name, order), list)
     }
 
     #[inline(never)]
     fn quick_free_pageblock(&self, name: BlockName) -> bool {
-        let takes = self.machine().is_some_and(|machine| machine.pcps.takes(PAGEBLOCK_ORDER));
-        takes && self.quick_push(name, PAGEBLOCK_ORDER, PcpIndex::of_large).is_some()
+        let Some(machine) = self.machine() else { return false };
+        machine.pcps.takes(PAGEBLOCK_ORDER)
+            && self.quick_push(machine, (name, PAGEBLOCK_ORDER), PcpIndex::of_large).is_some()
     }
 
     /// `None`: look closer.
     #[inline(always)]
     fn quick_push(
         &self,
-        name: BlockName,
-        order: Order,
+        machine: &Machine,
+        (name, order): (BlockName, Order),
         list: impl Fn(u32) -> PcpIndex,
     ) -> Option<()> {
-        let machine = self.machine()?;
         let found = Found::of(machine, name, order)?;
         if self.trace.traces_page_free() {
             return self.tell_and_push(machine, found, (list(found.kind), order));
@@ -120,14 +142,21 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.push_one(machine, found, (list(found.kind), order))
     }
 
-    /// `None`: look closer.
+    /// `None`: look closer. It would be too much, perhaps, and goes the long way, which gives a batch
+    /// back.
     #[inline(always)]
     fn push_one(&self, machine: &Machine, found: Found<'_>, list: (PcpIndex, Order)) -> Option<()> {
         let here = CpuGuard::new(&self.platform);
         let pcp = machine.pcps.get(here.cpu(), found.state.zone())?;
-        let mut lists = pcp.lists.own(&here)?;
-        let links = machine.memmap.links();
-        found.block().push((pcp, &mut lists, list), (links, found.place.frame()))
+        let (list, order) = list;
+        let (mut lists, count) = pcp.lists.own_below(&here, || pcp.with(1 << order.get()))?;
+        if pcp.may_free_all(order.get()) {
+            return None;
+        }
+        let (frame, links) = (found.place.frame(), found.place.links());
+        frame.set_state(pcp.cached(order, found.kind));
+        pcp.push(&mut lists, (list, count), (links, found.place.block(), frame));
+        Some(())
     }
 
     /// Where frees are traced: the block goes the long way if it can't go the quick one, as the trace
@@ -163,13 +192,13 @@ impl<'m> Found<'m> {
     #[inline(always)]
     pub(super) fn of(machine: &'m Machine, name: BlockName, order: Order) -> Option<Self> {
         let place = machine.memmap.find(name)?;
-        let (frame, section) = (place.frame(), place.section());
-        if !section.describes(place.index(), name.pfn()) {
+        if !place.is_as_named() {
             return None;
         }
-        let (state, kind) = (frame.state(), section.pageblock(place.index()).kind());
-        let whole = state.is_allocated(order) && frame.count.references() == 1;
-        if !whole || kind as usize >= MIGRATE_PCPTYPES {
+        let kind = place.pageblock().listed_kind()?;
+        let frame = place.frame();
+        let state = frame.state();
+        if !state.is_allocated(order) || frame.count.references() != 1 {
             return None;
         }
         Some(Self { place, state, kind })
@@ -198,27 +227,11 @@ impl Returning {
         links.frame(self.index).state() == self.state
     }
 
-    /// What is put on a list.
+    /// What is put on a list, and its descriptor.
     #[inline(always)]
-    pub(super) fn into_cached(self, links: FrameLinks) -> FreeBlock {
-        links.frame(self.index).set_state(self.state.to_cached(self.kind));
-        FreeBlock::new(self.index)
-    }
-
-    /// Puts it on that list. `None`, and nothing happened: it would be too much, and goes the long
-    /// way, which gives a batch back.
-    #[inline(always)]
-    fn push(
-        self,
-        (pcp, lists, (list, order)): (&Pcp, &mut PcpLists, (PcpIndex, Order)),
-        (links, frame): (FrameLinks, &Frame),
-    ) -> Option<()> {
-        let count = pcp.with(1 << order.get());
-        if pcp.has_too_many(count, order.get()) {
-            return None;
-        }
+    pub(super) fn into_cached(self, links: &FrameLinks) -> (FreeBlock, &Frame) {
+        let frame = links.frame(self.index);
         frame.set_state(self.state.to_cached(self.kind));
-        pcp.push(lists, (list, count), (links, FreeBlock::new(self.index)));
-        Some(())
+        (FreeBlock::new(self.index), frame)
     }
 }

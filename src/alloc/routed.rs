@@ -90,7 +90,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
         let cpu = machine.cpus.as_slice().get(self.platform.cpu_id().index())?;
         let route = cpu.routes.of(gfp);
-        let zone = machine.zone(route.zone?).filter(|zone| zone.shared.is_ample_for(order))?;
+        let zone = machine.zone(route.zone).filter(|zone| zone.shared.is_ample_for(order))?;
         Some(Way { zone, cpu, migratetype: route.migratetype })
     }
 

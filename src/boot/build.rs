@@ -267,9 +267,9 @@ fn cpus(
             // SAFETY: the lists are only shared from now on, and become part of the machine that the
             // CPU is of, as the contract of `Fixed::new` asks.
             let lists = lists.map(|pcp| unsafe { Fixed::new(pcp) });
-            Some(Route::new(zone, lists, migratetype))
+            Route::new(zone, lists.unwrap_or(pcps.nowhere()), migratetype)
         };
-        Cpu::new(node, Routes::new(route))
+        Cpu::new(node, Routes::new(route, pcps.nowhere()))
     })
 }
 

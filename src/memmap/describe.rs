@@ -3,14 +3,16 @@
 
 use super::frame::{FrameKind, FrameState};
 use super::index::FrameIdx;
+use super::pageblock::Pageblock;
 use super::raw::Memmap;
+use super::section::SECTION_PAGEBLOCKS;
 use crate::zone_id::ZoneId;
-use crate::{MigrateType, Order};
+use crate::{MigrateType, Order, PAGEBLOCK_ORDER};
 
 impl Memmap {
     /// What a frame is, also in a pristine section.
     pub(crate) fn state(&self, index: FrameIdx) -> FrameState {
-        if index.offset() == 0 || !self.section(index).is_pristine() {
+        if index.offset() == 0 || !self.is_pristine(index) {
             return self.frame(index).state();
         }
         inner_state(self.frame(index.align_down(Order::MAX)).state())
@@ -20,7 +22,7 @@ impl Memmap {
     /// caller holds the lock of the section's zone.
     #[inline]
     pub(crate) fn open_section(&self, index: FrameIdx) {
-        if self.section(index).is_pristine() {
+        if self.is_pristine(index) {
             self.write_section(index.align_down(Order::MAX));
         }
     }
@@ -31,7 +33,33 @@ impl Memmap {
         for index in self.frames_after(first) {
             self.frame(index).reset(inner);
         }
-        self.section(first).set_described();
+        self.set_described(first);
+    }
+
+    /// Whether only the first descriptor of the frame's section was written, and speaks for all.
+    #[inline]
+    pub(crate) fn is_pristine(&self, index: FrameIdx) -> bool {
+        self.pageblock(index).is_pristine()
+    }
+
+    /// The pageblocks of a section.
+    #[inline]
+    fn pageblocks_of(&self, first: FrameIdx) -> [&Pageblock; SECTION_PAGEBLOCKS] {
+        [first, first.upper_half(PAGEBLOCK_ORDER)].map(|index| self.pageblock(index))
+    }
+
+    /// All descriptors of a section have been written.
+    fn set_described(&self, first: FrameIdx) {
+        self.pageblocks_of(first).into_iter().for_each(Pageblock::set_described);
+    }
+
+    /// All frames of a section are of this zone and the first descriptor speaks for them; the pageblocks
+    /// are MOVABLE. Only at boot.
+    #[inline]
+    fn describe_pristine(&self, first: FrameIdx, zone: ZoneId) {
+        for pageblock in self.pageblocks_of(first) {
+            pageblock.describe_pristine(zone, MigrateType::Movable);
+        }
     }
 
     /// The section's other frames.
@@ -44,14 +72,14 @@ impl Memmap {
     #[inline]
     pub(crate) fn describe_reserved(&self, first: FrameIdx, zone: ZoneId) {
         self.frame(first).reset(FrameState::reserved(zone));
-        self.section(first).describe_pristine(zone, MigrateType::Movable);
+        self.describe_pristine(first, zone);
     }
 
     /// As [`describe_reserved`](Self::describe_reserved), for a section that is about to be freed as
     /// one block: putting it on its list writes the words that matter.
     #[inline]
     pub(crate) fn describe_free(&self, first: FrameIdx, zone: ZoneId) {
-        self.section(first).describe_pristine(zone, MigrateType::Movable);
+        self.describe_pristine(first, zone);
     }
 
     /// Describes every frame of a section as absent.
@@ -60,7 +88,7 @@ impl Memmap {
         for index in self.frames_after(first) {
             self.frame(index).reset(FrameState::ABSENT);
         }
-        self.section(first).set_described();
+        self.set_described(first);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Frame indices: the 32-bit names of frames inside the crate.
 
-use super::section::{SECTION_FRAMES, SECTION_SHIFT};
+use super::section::{PAGEBLOCK_SHIFT, SECTION_FRAMES, SECTION_SHIFT};
 use crate::Order;
 use core::num::NonZeroU32;
 use static_assertions::const_assert;
@@ -45,6 +45,12 @@ impl FrameIdx {
     #[inline]
     pub(crate) fn get(self) -> u32 {
         self.0.get()
+    }
+
+    /// The number of the pageblock, with those of section 0 counted.
+    #[inline]
+    pub(super) fn pageblock(self) -> u32 {
+        self.get() >> PAGEBLOCK_SHIFT
     }
 
     /// The number of the section.

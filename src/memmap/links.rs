@@ -143,18 +143,6 @@ impl FrameList {
         Some((FreeBlock::new(head), only))
     }
 
-    /// Takes the last block.
-    #[inline]
-    pub(crate) fn pop_tail(&mut self, links: FrameLinks) -> Option<FreeBlock> {
-        let tail = self.end(ListEnd::Tail)?;
-        if self.is_at(ListEnd::Head, tail) {
-            *self = Self::EMPTY;
-        } else {
-            self.set_end(ListEnd::Tail, links.frame(tail).link(Link::Prev));
-        }
-        Some(FreeBlock::new(tail))
-    }
-
     /// Puts a block before or after all others. True if there were none.
     #[inline(always)]
     pub(crate) fn push(&mut self, links: FrameLinks, block: FreeBlock, end: ListEnd) -> bool {
@@ -225,11 +213,6 @@ impl FrameList {
         links.frame(tail).set_link(Link::Next, head.get());
         self.set_end(other_end, neighbour);
         self.ends[end as usize] = Some(index);
-    }
-
-    /// The blocks, from the first.
-    pub(crate) fn iter(&self, links: FrameLinks) -> impl Iterator<Item = FrameIdx> + use<> {
-        self.iter_from(links, ListEnd::Head)
     }
 
     /// The blocks, from one end to the other.

@@ -18,6 +18,7 @@ mod plan;
 #[expect(unsafe_code, reason = "tables in memory that was carved at boot")]
 mod raw;
 mod section;
+mod stack;
 
 pub(crate) use block::{BlockName, FreeBlock};
 pub use block::{Pages, PagesIter};
@@ -28,3 +29,4 @@ pub(crate) use links::{FrameLinks, FrameList, ListEnd};
 pub(crate) use plan::MemmapPlan;
 pub(crate) use raw::{Arena, ArenaFull, Fixed, LentMemmap, Memmap, Place, TABLE_ALIGN, Table};
 pub(crate) use section::SECTION_FRAMES;
+pub(crate) use stack::FrameStack;

@@ -2,8 +2,11 @@
 
 use super::directory::Directory;
 use super::frame::Frame;
+use super::pageblock::Pageblock;
 use super::raw::Arena;
-use super::section::{SECTION_FRAMES, SECTION_SHIFT, Section, SectionCount};
+use super::section::{
+    SECTION_FRAMES, SECTION_PAGEBLOCKS, SECTION_SHIFT, SectionBase, SectionCount,
+};
 use crate::{Pfn, PfnRange};
 use core::sync::atomic::AtomicU32;
 
@@ -42,13 +45,19 @@ impl MemmapPlan {
         self.sections as u64 * SECTION_FRAMES
     }
 
+    /// Places of the table of pageblocks; those of section 0, which there is not, are of none.
+    pub(super) fn nr_pageblocks(&self) -> usize {
+        (self.sections + 1) * SECTION_PAGEBLOCKS
+    }
+
     /// The bytes that the tables take, from an aligned start.
     pub(crate) fn bytes(&self) -> Option<usize> {
         let frames = usize::try_from(self.nr_frames()).ok()?;
         let root = usize::try_from(self.directory.root_len()).ok()?;
         let leaves = usize::try_from(self.directory.leaves_len()).ok()?;
         Arena::bytes_for::<Frame>(frames)?
-            .checked_add(Arena::bytes_for::<Section>(self.sections + 1)?)?
+            .checked_add(Arena::bytes_for::<SectionBase>(self.sections + 1)?)?
+            .checked_add(Arena::bytes_for::<Pageblock>(self.nr_pageblocks())?)?
             .checked_add(Arena::bytes_for::<AtomicU32>(root)?)?
             .checked_add(Arena::bytes_for::<AtomicU32>(leaves)?)
     }

@@ -3,14 +3,14 @@
 //! All unsafe code of the tables is here: an [`Arena`] hands out pieces of one stretch of memory,
 //! a [`Table`] is a piece filled with values.
 
-use super::block::BlockName;
+use super::block::{BlockName, FreeBlock};
 use super::directory::Directory;
 use super::frame::{Frame, Link};
 use super::index::FrameIdx;
 use super::links::FrameLinks;
 use super::pageblock::Pageblock;
 use super::plan::MemmapPlan;
-use super::section::{SECTION_FRAMES, SECTION_SHIFT, Section, SectionCount};
+use super::section::{PAGEBLOCK_SHIFT, SECTION_FRAMES, SECTION_SHIFT, SectionBase, SectionCount};
 use crate::zone_id::ZoneId;
 use crate::{Order, Pages, Pfn, PfnRange};
 use core::fmt;
@@ -76,6 +76,15 @@ impl Arena {
             unsafe { place.write(value(i)) };
         }
         Ok(Table { start, len, owns: PhantomData })
+    }
+}
+
+impl Arena {
+    /// A single value, of which there will be no mutable borrow.
+    pub(crate) fn single<T>(&mut self, value: impl Fn() -> T) -> Result<Fixed<T>, ArenaFull> {
+        let table = self.table(1, |_| value())?;
+        // INVARIANT: the table has one value, and nobody has the table any more.
+        Ok(Fixed { place: table.start })
     }
 }
 
@@ -174,15 +183,18 @@ impl<T> fmt::Debug for Table<T> {
 ///
 /// # Invariants
 ///
-/// Sections 1 to `sections.len - 1` are mapped: for each there are 1024 descriptors and an entry in
-/// `sections`. A descriptor other than a section's first may be read only once the section is not
+/// Sections 1 to `bases.len - 1` are mapped: for each there are 1024 descriptors, an entry in `bases`
+/// and two in `pageblocks`. A descriptor other than a section's first may be read only once the section is not
 /// pristine.
 #[derive(Debug)]
 pub(crate) struct Memmap {
     links: FrameLinks,
     /// Descriptors of mapped sections.
     nr_frames: usize,
-    sections: Table<Section>,
+    /// By section.
+    bases: Table<SectionBase>,
+    /// By pageblock, with two for section 0.
+    pageblocks: Table<Pageblock>,
     root: Table<AtomicU32>,
     leaves: Table<AtomicU32>,
     directory: Directory,
@@ -206,14 +218,16 @@ impl Memmap {
         let runs = ranges.scan(SectionCount::default(), |seen, range| Some(seen.add(range)));
         // Section 0 there is not.
         let mut places = iter::once(0).chain(runs.clone().flatten());
-        let sections = arena
-            .table(plan.sections + 1, |number| Section::new(number, places.next().unwrap_or(0)))?;
+        let bases = arena.table(plan.sections + 1, |number| {
+            SectionBase::new(number, places.next().unwrap_or(0))
+        })?;
+        let pageblocks = arena.table(plan.nr_pageblocks(), |_| Pageblock::new())?;
         let zero = |_| AtomicU32::new(0);
         let root = arena.table(len(plan.directory.root_len())?, zero)?;
         let leaves = arena.table(len(plan.directory.leaves_len())?, zero)?;
         let nr_frames = len(plan.nr_frames())?;
         let directory = plan.directory;
-        let memmap = Self { links, nr_frames, sections, root, leaves, directory };
+        let memmap = Self { links, nr_frames, bases, pageblocks, root, leaves, directory };
         memmap.fill_directory(runs);
         Ok(memmap)
     }
@@ -284,23 +298,25 @@ impl Memmap {
         unsafe { &*self.links.pointer(index) }
     }
 
-    #[inline]
-    pub(crate) fn section(&self, index: FrameIdx) -> &Section {
-        let number = index.section() as usize;
-        debug_assert!(number < self.sections.as_slice().len());
-        // SAFETY: a `FrameIdx` has the number of a mapped section (I1), and the table has an entry
-        // for each.
-        unsafe { self.sections.as_slice().get_unchecked(number) }
-    }
-
+    /// The number of a frame.
     #[inline]
     pub(crate) fn pfn_of(&self, index: FrameIdx) -> Pfn {
-        self.section(index).pfn_of(index)
+        let number = index.section() as usize;
+        debug_assert!(number < self.bases.as_slice().len());
+        // SAFETY: a `FrameIdx` has the number of a mapped section (I1), and the table has an entry
+        // for each.
+        let base = unsafe { self.bases.as_slice().get_unchecked(number) };
+        base.pfn(index.get().into())
     }
 
+    /// The pageblock that holds a frame.
     #[inline]
     pub(crate) fn pageblock(&self, index: FrameIdx) -> &Pageblock {
-        self.section(index).pageblock(index)
+        let number = index.pageblock() as usize;
+        debug_assert!(number < self.pageblocks.as_slice().len());
+        // SAFETY: a `FrameIdx` has the number of a mapped section (I1), and the table has two entries
+        // for each, and two before them.
+        unsafe { self.pageblocks.as_slice().get_unchecked(number) }
     }
 
     /// The frames that the two link words name, checked: `Err` with the word for one that names no
@@ -318,22 +334,34 @@ impl Memmap {
     /// Whether an index of unknown origin is one of this memmap.
     #[inline]
     pub(crate) fn is_mapped(&self, index: FrameIdx) -> bool {
-        index.section() != 0 && (index.section() as usize) < self.sections.as_slice().len()
+        index.section() != 0 && (index.section() as usize) < self.bases.as_slice().len()
     }
 
     /// The token of the allocated block of that order at `index`; the caller owns a reference to it.
     #[inline]
     pub(crate) fn token(&self, index: FrameIdx, order: Order) -> Pages {
-        Pages::new(self.section(index).pfn_of_allocated(index), self.frame(index), order)
+        self.token_of((index, self.frame(index)), order)
+    }
+
+    /// As [`token`](Self::token), where the descriptor is known already.
+    #[inline]
+    pub(crate) fn token_of(&self, (index, frame): (FrameIdx, &Frame), order: Order) -> Pages {
+        debug_assert!(!self.is_pristine(index));
+        Pages::new(self.pfn_of(index), frame, order)
     }
 
     /// Where a token's block is, `None` if the token is of another allocator.
     #[inline]
     pub(crate) fn find(&self, name: BlockName) -> Option<Place<'_>> {
-        let word = self.links.word_at(name.frame_address());
+        let links = self.links;
+        let word = links.word_at(name.frame_address());
         // INVARIANT: `word` is the index of a frame of a mapped section.
-        (word.wrapping_sub(1 << SECTION_SHIFT) < self.nr_frames)
-            .then_some(Place { name, memmap: self })
+        (word.wrapping_sub(1 << SECTION_SHIFT) < self.nr_frames).then_some(Place {
+            name,
+            word,
+            links,
+            memmap: self,
+        })
     }
 
     /// The zone of a frame of a block or reserve.
@@ -343,7 +371,7 @@ impl Memmap {
 
     /// One past the number of the last mapped section.
     fn sections_end(&self) -> u32 {
-        u32::try_from(self.sections.as_slice().len()).unwrap_or(0)
+        u32::try_from(self.bases.as_slice().len()).unwrap_or(0)
     }
 
     /// The first frames of the sections of a range of whole, present ones. These are numbered one after
@@ -371,37 +399,58 @@ impl Memmap {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
     name: BlockName,
+    /// The index of the frame.
+    word: usize,
+    links: FrameLinks,
     memmap: &'a Memmap,
 }
 
 impl<'a> Place<'a> {
-    #[inline]
-    fn word(self) -> usize {
-        self.memmap.links.word_at(self.name.frame_address())
-    }
-
     /// The first frame.
     #[inline]
     pub(crate) fn index(self) -> FrameIdx {
         #[expect(clippy::cast_possible_truncation, reason = "the memmap has below 2^32 frames")]
-        FrameIdx::of_section(self.word() as u32)
+        FrameIdx::of_section(self.word as u32)
+    }
+
+    /// The block, for who was given the token.
+    #[inline]
+    pub(crate) fn block(self) -> FreeBlock {
+        FreeBlock::new(self.index())
+    }
+
+    /// The list adapter over its memmap.
+    #[inline]
+    pub(crate) fn links(self) -> FrameLinks {
+        self.links
     }
 
     /// Its descriptor.
     #[inline]
     pub(crate) fn frame(self) -> &'a Frame {
-        let place = self.memmap.links.pointer_to(self.name.frame_address());
+        let place = self.links.pointer_to(self.name.frame_address());
         // SAFETY: by the invariant there is a descriptor at the address, of the table that `links`
         // points to, and by the invariant of `Frame` it may be shared.
         unsafe { &*place }
     }
 
-    /// The section.
+    /// Whether the frame there has the number that the token says.
     #[inline]
-    pub(crate) fn section(self) -> &'a Section {
+    pub(crate) fn is_as_named(self) -> bool {
+        let number = self.word >> SECTION_SHIFT;
         // SAFETY: by the invariant the word is a frame's index (I1), and the table has an entry for
         // each mapped section.
-        unsafe { self.memmap.sections.as_slice().get_unchecked(self.word() >> SECTION_SHIFT) }
+        let base = unsafe { self.memmap.bases.as_slice().get_unchecked(number) };
+        base.is_pfn(self.name.pfn(), self.word as u64)
+    }
+
+    /// The pageblock that holds it.
+    #[inline]
+    pub(crate) fn pageblock(self) -> &'a Pageblock {
+        let number = self.word >> PAGEBLOCK_SHIFT;
+        // SAFETY: by the invariant the word is a frame's index (I1), and the table has an entry for
+        // each pageblock of a mapped section.
+        unsafe { self.memmap.pageblocks.as_slice().get_unchecked(number) }
     }
 }
 

@@ -1,10 +1,6 @@
 //! Sections: aligned runs of 1024 frames, the unit in which present memory is mapped.
 
-use super::index::FrameIdx;
-use super::pageblock::Pageblock;
-use crate::sync::Latch;
-use crate::zone_id::ZoneId;
-use crate::{MigrateType, Order, PAGEBLOCK_NR_PAGES, Pfn, PfnRange};
+use crate::{Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn, PfnRange};
 
 /// Frames of a section: those of the largest block.
 pub(crate) const SECTION_FRAMES: u64 = Order::MAX.nr_pages();
@@ -12,93 +8,35 @@ pub(crate) const SECTION_FRAMES: u64 = Order::MAX.nr_pages();
 /// Log2 of [`SECTION_FRAMES`].
 pub(crate) const SECTION_SHIFT: u32 = Order::MAX.get();
 
+/// Log2 of the frames of a pageblock.
+pub(super) const PAGEBLOCK_SHIFT: u32 = PAGEBLOCK_ORDER.get();
+
 /// Pageblocks of a section.
 pub(crate) const SECTION_PAGEBLOCKS: usize = (SECTION_FRAMES / PAGEBLOCK_NR_PAGES) as usize;
 
-/// What is known of a mapped section as a whole.
-#[derive(Debug)]
-#[repr(C, align(16))]
-pub(crate) struct Section {
-    /// Its label is how many sections of the address space before this one are not mapped: what an
-    /// index lacks to be a frame number. Closed: pristine. The first descriptor speaks for all frames,
-    /// the others were never written.
-    described: Latch,
-    pageblocks: [Pageblock; SECTION_PAGEBLOCKS],
-}
+/// What the index of a frame of a mapped section lacks to be a frame number, modulo 2^64.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub(crate) struct SectionBase(u64);
 
-/// The index of frame 0 where no section is left out: section 0 there is not.
-const INDEX_OF_FIRST: u64 = SECTION_FRAMES;
-
-impl Section {
-    /// The mapped section `section`, whose frames start at `place` times [`SECTION_FRAMES`]. Mapped
-    /// sections are numbered from 1, in the order of their places. Its pageblocks are of no zone yet.
+impl SectionBase {
+    /// Of the mapped section `section`, whose frames start at `place` times [`SECTION_FRAMES`].
     pub(super) fn new(section: usize, place: u64) -> Self {
-        let left_out = (place + 1).saturating_sub(section as u64);
-        #[expect(clippy::cast_possible_truncation, reason = "a place has below 31 bits")]
-        Self {
-            described: Latch::open(left_out as u32),
-            pageblocks: [Pageblock::new(), Pageblock::new()],
-        }
+        Self(place.wrapping_sub(section as u64) << SECTION_SHIFT)
     }
 
     /// The number of the frame of the section that has this index.
     #[inline]
-    pub(super) fn pfn_of(&self, index: FrameIdx) -> Pfn {
-        pfn(self.described.label(), index)
+    pub(super) fn pfn(self, index: u64) -> Pfn {
+        Pfn::new(self.0.wrapping_add(index))
     }
 
-    /// As [`pfn_of`](Self::pfn_of), for a frame that was allocated: its section is not pristine.
+    /// Whether that is the number of the frame of the section that has this index.
     #[inline]
-    pub(super) fn pfn_of_allocated(&self, index: FrameIdx) -> Pfn {
-        debug_assert!(!self.is_pristine());
-        pfn(self.described.look(), index)
-    }
-
-    /// Whether `pfn` is the number of the frame of the section that has this index, and the frame has
-    /// a descriptor of its own: the section is not pristine.
-    #[inline]
-    pub(crate) fn describes(&self, index: FrameIdx, number: Pfn) -> bool {
-        // What a closed latch shows is no label, and makes a number that is no frame's.
-        pfn(self.described.look(), index) == number
-    }
-
-    /// Whether the first descriptor speaks for all frames.
-    #[inline]
-    pub(crate) fn is_pristine(&self) -> bool {
-        !self.described.is_open()
-    }
-
-    /// All frames are of this zone and the first descriptor speaks for them; the pageblocks are of
-    /// this type. Only at boot.
-    pub(super) fn describe_pristine(&self, zone: ZoneId, migratetype: MigrateType) {
-        for pageblock in &self.pageblocks {
-            pageblock.describe(zone, migratetype);
-        }
-        self.described.init_closed();
-    }
-
-    /// All descriptors have been written.
-    pub(super) fn set_described(&self) {
-        self.described.release();
-    }
-
-    /// The pageblock that holds the frame of the section that has this index.
-    #[inline]
-    pub(crate) fn pageblock(&self, index: FrameIdx) -> &Pageblock {
-        let half = u64::from(index.get()) / PAGEBLOCK_NR_PAGES % SECTION_PAGEBLOCKS as u64;
-        &self.pageblocks[usize::from(half != 0)]
+    pub(super) fn is_pfn(self, pfn: Pfn, index: u64) -> bool {
+        pfn.get().wrapping_sub(index) == self.0
     }
 }
-
-/// The number of the frame with this index, where so many sections are left out before it.
-#[inline]
-fn pfn(left_out: u32, index: FrameIdx) -> Pfn {
-    let number = (u64::from(left_out) << SECTION_SHIFT) + u64::from(index.get());
-    Pfn::new(number - INDEX_OF_FIRST)
-}
-
-static_assertions::const_assert!(SECTION_PAGEBLOCKS == 2);
-static_assertions::const_assert!(size_of::<Section>() == 16);
 
 /// Counts the sections that ascending ranges of frames touch, each section once.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,7 +7,9 @@ use super::shim::{AtomicU32, Ordering};
 /// The protocol: one thread writes, then opens. Who sees the latch open sees all that was written
 /// before. Who sees it closed must not look.
 ///
-/// It has a label, a number below 2^31 that never changes and is read in the same look.
+/// It has a label, a number below 2^31 that is read in the same look. Who changes it comes after who
+/// opened the latch, or holds the same lock: so the label tells as much as the first look at the open
+/// latch.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct Latch(AtomicU32);
@@ -21,9 +23,10 @@ impl Latch {
         Self(AtomicU32::new(label & !CLOSED))
     }
 
-    /// Closes it, before anybody else knows of it.
-    pub(crate) fn init_closed(&self) {
-        self.0.store(self.label() | CLOSED, Ordering::Relaxed);
+    /// Closes it, with that label, before anybody else knows of it.
+    #[inline]
+    pub(crate) fn init_closed(&self, label: u32) {
+        self.0.store(label | CLOSED, Ordering::Relaxed);
     }
 
     /// Opens it: what it guards has been written.
@@ -46,5 +49,24 @@ impl Latch {
     #[inline]
     pub(crate) fn look(&self) -> u32 {
         self.0.load(Ordering::Acquire)
+    }
+
+    /// Changes the label: these bits become those, the others stay. Who opens the latch or changes the
+    /// label at the same time may undo it, or be undone.
+    #[inline]
+    pub(crate) fn relabel(&self, bits: u32, value: u32) {
+        let others = self.0.load(Ordering::Relaxed) & (!bits | CLOSED);
+        // What was seen of an open latch is handed on to who sees this.
+        self.0.store(others | value & !CLOSED, Ordering::Release);
+    }
+
+    /// Sets bits of the label, in one step: nothing else is undone. Gives the label before.
+    pub(crate) fn mark(&self, bits: u32) -> u32 {
+        self.0.fetch_or(bits & !CLOSED, Ordering::Relaxed) & !CLOSED
+    }
+
+    /// Clears bits of the label, likewise.
+    pub(crate) fn unmark(&self, bits: u32) {
+        self.0.fetch_and(!bits | CLOSED, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,6 @@
 //! Values that belong to one CPU each.
 
-use super::cpu_lock::CpuLock;
+use super::cpu_lock::{CpuLock, Holding};
 use super::guard::CpuGuard;
 use crate::CpuId;
 use crate::platform::{PcpExclusion, Platform};
@@ -19,8 +19,6 @@ const MAX_WAITS: u32 = 1 << 20;
 /// platform names, the same at every call by the contract of [`Platform`].
 pub(crate) struct PerCpu<T> {
     lock: CpuLock,
-    /// The CPU.
-    owner: CpuId,
     value: UnsafeCell<T>,
 }
 
@@ -29,19 +27,46 @@ unsafe impl<T: Send> Sync for PerCpu<T> {}
 
 impl<T> PerCpu<T> {
     pub(crate) fn new(owner: CpuId, value: T) -> Self {
-        Self { lock: CpuLock::new(), owner, value: UnsafeCell::new(value) }
+        Self { lock: CpuLock::new(owner.get()), value: UnsafeCell::new(value) }
     }
 
     /// The value, for its own CPU, on which `here` holds the code. `None`: an interrupt came while
     /// it was in use, or another CPU uses it, or it is of another CPU.
     #[inline(always)]
     pub(crate) fn own<'a, P: Platform>(&'a self, here: &'a CpuGuard<'_, P>) -> Option<Own<'a, T>> {
-        let taken = match here.platform().pcp_exclusion() {
+        let holding = match here.platform().pcp_exclusion() {
             PcpExclusion::Swap => self.lock.try_swap(),
-            PcpExclusion::Busy => self.owner == here.cpu() && self.lock.try_own(),
+            PcpExclusion::Busy => self.lock.try_own(here.cpu().get()),
             PcpExclusion::SingleCpu => self.lock.try_own_alone(),
-        };
-        if taken { Some(Own { owner: self }) } else { None }
+        }?;
+        Some(Own { owner: self, holding })
+    }
+
+    /// As [`own`](Self::own), if the amount then is below the limit; with the amount.
+    #[inline(always)]
+    pub(crate) fn own_below<'a, P: Platform>(
+        &'a self,
+        here: &'a CpuGuard<'_, P>,
+        amount: impl FnOnce() -> u32,
+    ) -> Option<(Own<'a, T>, u32)> {
+        if here.platform().pcp_exclusion() == PcpExclusion::Busy {
+            let (holding, amount) = self.lock.try_own_below(here.cpu().get(), amount)?;
+            return Some((Own { owner: self, holding }, amount));
+        }
+        let own = self.own(here)?;
+        let amount = amount();
+        self.lock.has_room(amount).then_some((own, amount))
+    }
+
+    /// A number that an amount is compared with ([`own_below`](Self::own_below)).
+    #[inline]
+    pub(crate) fn limit(&self) -> u32 {
+        self.lock.limit()
+    }
+
+    /// Sets that number; anybody may.
+    pub(crate) fn set_limit(&self, limit: u32) {
+        self.lock.set_limit(limit);
     }
 
     /// The value, for another CPU than its own. `None`: given up.
@@ -55,31 +80,31 @@ impl<T> PerCpu<T> {
             waits < MAX_WAITS
         };
         let exclusion = platform.pcp_exclusion();
-        let taken = match exclusion {
+        let holding = match exclusion {
             PcpExclusion::Swap => loop {
-                if self.lock.try_swap() {
-                    break true;
-                }
-                if !wait() {
-                    break false;
+                let holding = self.lock.try_swap();
+                if holding.is_some() || !wait() {
+                    break holding;
                 }
             },
-            PcpExclusion::Busy => self.lock.try_remote(|| platform.barrier_on(self.owner), wait),
+            PcpExclusion::Busy => {
+                let barrier = || platform.barrier_on(self.owner());
+                return self.lock.try_remote(barrier, wait).then(|| Remote::asked(self));
+            }
             PcpExclusion::SingleCpu => self.lock.try_own_alone(),
         };
-        // Made only by who has the lock: dropping one gives it back.
-        if taken { Some(Remote { owner: self, exclusion }) } else { None }
+        Some(Remote { owner: self, holding: Some(holding?) })
     }
 
     /// The CPU that it belongs to.
     pub(crate) fn owner(&self) -> CpuId {
-        self.owner
+        CpuId::new(self.lock.owner())
     }
 }
 
 impl<T> fmt::Debug for PerCpu<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PerCpu").field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("PerCpu").field("owner", &self.owner()).finish_non_exhaustive()
     }
 }
 
@@ -91,6 +116,7 @@ impl<T> fmt::Debug for PerCpu<T> {
 #[derive(Debug)]
 pub(crate) struct Own<'a, T> {
     owner: &'a PerCpu<T>,
+    holding: Holding,
 }
 
 impl<T> Deref for Own<'_, T> {
@@ -114,7 +140,7 @@ impl<T> DerefMut for Own<'_, T> {
 impl<T> Drop for Own<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.owner.lock.release();
+        self.owner.lock.release(self.holding);
     }
 }
 
@@ -126,7 +152,15 @@ impl<T> Drop for Own<'_, T> {
 #[derive(Debug)]
 pub(crate) struct Remote<'a, T> {
     owner: &'a PerCpu<T>,
-    exclusion: PcpExclusion,
+    /// `None`: it was asked for.
+    holding: Option<Holding>,
+}
+
+impl<'a, T> Remote<'a, T> {
+    /// Of who asked for the value and has it.
+    fn asked(owner: &'a PerCpu<T>) -> Self {
+        Self { owner, holding: None }
+    }
 }
 
 impl<T> Deref for Remote<'_, T> {
@@ -147,9 +181,9 @@ impl<T> DerefMut for Remote<'_, T> {
 
 impl<T> Drop for Remote<'_, T> {
     fn drop(&mut self) {
-        match self.exclusion {
-            PcpExclusion::Busy => self.owner.lock.release_remote(),
-            PcpExclusion::Swap | PcpExclusion::SingleCpu => self.owner.lock.release(),
+        match self.holding {
+            Some(holding) => self.owner.lock.release(holding),
+            None => self.owner.lock.release_remote(),
         }
     }
 }

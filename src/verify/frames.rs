@@ -39,7 +39,7 @@ fn is_block(kind: FrameKind) -> bool {
 
 /// The frame after those; `None` at the section's end, and where one descriptor speaks for all.
 fn skip_pristine(zone: &ZoneMut<'_>, index: FrameIdx, frames: u32) -> Option<FrameIdx> {
-    if zone.memmap.section(index).is_pristine() { None } else { index.forward(frames) }
+    if zone.memmap.is_pristine(index) { None } else { index.forward(frames) }
 }
 
 fn violation(zone: &ZoneMut<'_>, i: Invariant, index: FrameIdx, what: &'static str) -> Violation {
@@ -57,7 +57,7 @@ pub(super) fn blocks(zone: &ZoneMut<'_>) -> Result<(), Violation> {
         if !zone.shared.spans(Pfn::new(end.get() - 1)) {
             return at("the block ends beyond its zone");
         }
-        if zone.memmap.section(index).is_pristine() {
+        if zone.memmap.is_pristine(index) {
             continue;
         }
         let frames = 1 << state.order().get();

@@ -1,7 +1,7 @@
 //! I9: the per-CPU lists of a zone.
 
 use super::{Invariant, Violation};
-use crate::memmap::{FrameIdx, FrameKind, ListEnd, Memmap};
+use crate::memmap::{FrameIdx, FrameKind, Memmap};
 use crate::node::pcp::{Pcp, PcpIndex, PcpLists};
 use crate::zone_id::ZoneId;
 
@@ -35,7 +35,7 @@ fn list(
     list: PcpIndex,
     most: u32,
 ) -> Result<u32, Violation> {
-    let tail = lists.list(list).end(ListEnd::Tail);
+    let tail = lists.list(list).tail();
     let (mut next, mut before, mut length) = (lists.list(list).head(), None, 0);
     while let Some(index) = next {
         let at = |what| violation(zone, memmap, index, what);
@@ -47,10 +47,7 @@ fn list(
         if before.is_some() && back != Ok(before) {
             return Err(at("prev is not the frame before it"));
         }
-        next = match tail == Some(index) {
-            true => None,
-            false => forward.map_err(|_| at("next names no frame"))?,
-        };
+        next = forward.map_err(|_| at("next names no frame"))?;
         before = Some(index);
         length += 1;
     }

@@ -23,7 +23,7 @@ pub(crate) fn find_allocated(
 pub(crate) fn block_of_token(memmap: &Memmap, pages: &Pages) -> Option<(FrameIdx, FrameState)> {
     let place = memmap.find(pages.name())?;
     let index = place.index();
-    if !place.section().describes(index, pages.pfn()) {
+    if !place.is_as_named() || memmap.is_pristine(index) {
         return None;
     }
     let state = place.frame().state();

@@ -180,7 +180,7 @@ impl ZoneMut<'_> {
         migratetype: MigrateType,
     ) -> Option<FreeBlock> {
         let first = self.areas.list(order, migratetype).head()?;
-        if order == Order::MAX && self.memmap.section(first).is_pristine() {
+        if order == Order::MAX && self.memmap.is_pristine(first) {
             return None;
         }
         self.pop_unopened(order, migratetype)

@@ -138,7 +138,7 @@ fn fresh_sections_are_described_by_their_first_frame() {
         for (first, inner) in [(0x1000, FrameKind::Tail), (0x1400, FrameKind::Reserved)] {
             let inside = index(zone, first + 0x123);
             let memmap = zone.zone().memmap;
-            assert!(memmap.section(inside).is_pristine());
+            assert!(memmap.is_pristine(inside));
             assert_eq!(memmap.frame(inside).private(), dirty);
             assert_eq!(memmap.state(inside).kind(), inner);
         }
@@ -146,7 +146,7 @@ fn fresh_sections_are_described_by_their_first_frame() {
         let page = take(zone, Order::O0, Movable);
         let inside = index(zone, 0x1123);
         let memmap = zone.zone().memmap;
-        assert!(!memmap.section(inside).is_pristine());
+        assert!(!memmap.is_pristine(inside));
         assert_eq!(memmap.frame(inside).private(), 0);
         zone.free_pages(page).unwrap();
         assert_eq!(free(zone), [(10, Movable, 0x1000)]);

@@ -1,10 +1,16 @@
 //! The lock of a CPU's lists: its own CPU, drainers on other CPUs, and the swap in its place.
 
-use crate::cpu_lock::CpuLock;
+use crate::cpu_lock::{CpuLock, Holding};
 use crate::shim::{AtomicU32, Ordering, fence};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
+
+/// The CPU.
+const CPU: u32 = 3;
+
+/// The limit of its lock.
+const LIMIT: u32 = 5;
 
 /// What belongs to a CPU, with its lock.
 struct Lists {
@@ -22,7 +28,9 @@ unsafe impl Sync for Lists {}
 impl Lists {
     fn new() -> Arc<Self> {
         let words = [AtomicU32::new(0), AtomicU32::new(0)];
-        Arc::new(Self { lock: CpuLock::new(), used: UnsafeCell::new(()), words })
+        let lock = CpuLock::new(CPU);
+        lock.set_limit(LIMIT);
+        Arc::new(Self { lock, used: UnsafeCell::new(()), words })
     }
 
     /// The words, which must be equal.
@@ -44,12 +52,20 @@ impl Lists {
     /// A round on the CPU itself; 1 if the lists were to be had. An interrupt in the midst of it
     /// does not get them.
     fn own(&self) -> u32 {
-        if !self.lock.try_own() {
-            return 0;
-        }
-        assert!(!self.lock.try_own());
+        let Some(holding) = self.lock.try_own(CPU) else { return 0 };
+        self.use_as(holding)
+    }
+
+    /// The same, if there is room.
+    fn own_below(&self, amount: u32) -> u32 {
+        let Some((holding, _)) = self.lock.try_own_below(CPU, || amount) else { return 0 };
+        self.use_as(holding)
+    }
+
+    fn use_as(&self, holding: Holding) -> u32 {
+        assert!(self.lock.try_own(CPU).is_none() && self.lock.try_own_below(CPU, || 0).is_none());
         self.use_them();
-        self.lock.release();
+        self.lock.release(holding);
         1
     }
 
@@ -74,11 +90,9 @@ impl Lists {
 
     /// A round on any CPU, by the swap.
     fn swap(&self) -> u32 {
-        if !self.lock.try_swap() {
-            return 0;
-        }
+        let Some(holding) = self.lock.try_swap() else { return 0 };
         self.use_them();
-        self.lock.release();
+        self.lock.release(holding);
         1
     }
 }
@@ -179,7 +193,7 @@ fn a_patient_drainer_is_served() {
 fn a_request_that_is_not_served_is_withdrawn() {
     loom::model(|| {
         let lists = Lists::new();
-        assert!(lists.lock.try_own());
+        let holding = lists.lock.try_own(CPU).expect("nobody has it");
         let uses = beside(
             &lists,
             |lists| lists.drain(1),
@@ -189,8 +203,44 @@ fn a_request_that_is_not_served_is_withdrawn() {
             },
         );
         assert_eq!(uses, 1);
-        lists.lock.release();
+        lists.lock.release(holding);
         check_free(&lists, uses);
+    });
+}
+
+/// Where there is room, or no more of it, the owner and a drainer keep out of each other's way; another
+/// CPU never gets what is not its own.
+#[test]
+fn an_owner_with_a_limit_and_a_drainer() {
+    loom::model(|| {
+        let lists = Lists::new();
+        assert!(lists.lock.try_own(CPU + 1).is_none());
+        let uses = beside(
+            &lists,
+            |lists| lists.drain(1),
+            |lists| {
+                assert_eq!(lists.own_below(LIMIT), 0);
+                lists.own_below(LIMIT - 1) + lists.own_below(0)
+            },
+        );
+        check_free(&lists, uses);
+        assert_eq!(lists.own_below(LIMIT - 1), 1);
+    });
+}
+
+/// Who sets the limit while a drainer asks neither hides that it asks, nor is undone when it gives the
+/// lists back.
+#[test]
+fn a_limit_set_while_a_drainer_asks() {
+    loom::model(|| {
+        let lists = Lists::new();
+        let setting = Arc::clone(&lists);
+        let thread = thread::spawn(move || setting.lock.set_limit(LIMIT + 1));
+        let uses = beside(&lists, |lists| lists.drain(1), |lists| lists.own_below(0));
+        thread.join().unwrap();
+        assert_eq!(lists.lock.limit(), LIMIT + 1);
+        check_free(&lists, uses);
+        assert_eq!(lists.own_below(LIMIT) + lists.own_below(LIMIT + 1), 1);
     });
 }
 
@@ -244,13 +294,14 @@ fn three_cpus_by_the_swap() {
 fn a_swap_that_fails_changes_nothing() {
     loom::model(|| {
         let lists = Lists::new();
-        assert!(lists.lock.try_swap() && !lists.lock.try_swap());
+        let holding = lists.lock.try_swap().expect("nobody has it");
+        assert!(lists.lock.try_swap().is_none());
         let others = beside(&lists, Lists::swap, |lists| {
             lists.use_them();
             0
         });
         assert_eq!(others, 0);
-        lists.lock.release();
+        lists.lock.release(holding);
         assert_eq!(lists.swap() + lists.swap(), 2);
         assert_eq!(lists.uses(), 3);
     });

@@ -1,7 +1,7 @@
 //! Between a CPU's lists and the zone: many blocks at once, under the zone's lock.
 
 use super::{NR_PCP_LISTS, Pcp, PcpIndex, PcpLists};
-use crate::memmap::{FrameList, ListEnd};
+use crate::memmap::FrameStack;
 use crate::zone::{ExtfragLog, Run, ZoneMut};
 use crate::{AllocFlags, MigrateType, Order};
 
@@ -23,7 +23,7 @@ impl Pcp {
             false => self.nr_to_take(order),
         };
         let blocks = zone.rmqueue_bulk(order, most, migratetype, (flags, log), |block| {
-            list.push(links, block, ListEnd::Tail);
+            list.push_tail(links, block);
         });
         self.add_supplied(blocks << order.get());
         blocks
@@ -107,13 +107,13 @@ impl Pcp {
 /// many frames. `None`: the list is empty.
 #[inline(never)]
 fn longest_run(
-    list: &mut FrameList,
+    list: &mut FrameStack,
     (index, frames): (PcpIndex, u32),
     zone: &ZoneMut<'_>,
 ) -> Option<Run> {
     let mut run = zone.begin_run(list.pop_tail(zone.links)?, index.order());
     while run.frames() < frames
-        && let Some(next) = list.end(ListEnd::Tail).filter(|next| zone.may_extend(&run, *next))
+        && let Some(next) = list.tail().filter(|next| zone.may_extend(&run, *next))
         && let Some(block) = list.pop_tail(zone.links)
     {
         debug_assert_eq!(block.index(), next);

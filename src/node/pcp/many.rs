@@ -1,7 +1,7 @@
 //! Many blocks, one after the other, in one hold of a CPU's lists.
 
 use super::{Pcp, PcpIndex, PcpLists};
-use crate::memmap::{FrameLinks, FrameList, FreeBlock, ListEnd};
+use crate::memmap::{Frame, FrameLinks, FrameStack, FreeBlock};
 
 /// Takes blocks of a list whose owner has it. What was taken is counted at once, when this is dropped;
 /// until then the list is here, so that the compiler can keep its ends in registers.
@@ -11,7 +11,7 @@ pub(crate) struct Taker<'a> {
     lists: &'a mut PcpLists,
     index: PcpIndex,
     links: FrameLinks,
-    list: FrameList,
+    list: FrameStack,
     taken: u32,
 }
 
@@ -24,7 +24,7 @@ impl Pcp {
         index: PcpIndex,
         links: FrameLinks,
     ) -> Taker<'a> {
-        let list = core::mem::replace(lists.list_mut(index), FrameList::EMPTY);
+        let list = core::mem::replace(lists.list_mut(index), FrameStack::EMPTY);
         Taker { pcp: self, lists, index, links, list, taken: 0 }
     }
 }
@@ -33,16 +33,16 @@ impl Pcp {
     /// Puts single frames at the heads of their lists, as many as do not make too many. Gives their
     /// number.
     #[inline(always)]
-    pub(crate) fn push_singles(
+    pub(crate) fn push_singles<'a>(
         &self,
         lists: &mut PcpLists,
-        frames: impl Iterator<Item = (PcpIndex, FreeBlock)>,
+        frames: impl Iterator<Item = (PcpIndex, (FreeBlock, &'a Frame))>,
         links: FrameLinks,
     ) -> usize {
         let room = self.bound().saturating_sub(self.with(1));
         let mut pushed = 0;
         for (index, block) in frames.take(room as usize) {
-            lists.list_mut(index).push(links, block, ListEnd::Head);
+            lists.list_mut(index).push(links, block);
             pushed += 1;
         }
         self.add_count(pushed);
@@ -55,7 +55,7 @@ impl Iterator for Taker<'_> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<FreeBlock> {
-        let (block, _) = self.list.pop(self.links)?;
+        let block = self.list.pop(self.links)?;
         self.taken += 1;
         Some(block)
     }
@@ -64,8 +64,8 @@ impl Iterator for Taker<'_> {
 impl Drop for Taker<'_> {
     #[inline]
     fn drop(&mut self) {
-        *self.lists.list_mut(self.index) = core::mem::replace(&mut self.list, FrameList::EMPTY);
+        *self.lists.list_mut(self.index) = core::mem::replace(&mut self.list, FrameStack::EMPTY);
         self.pcp.sub_count(self.taken * self.index.frames());
-        self.pcp.allocated[self.index.get()].add(self.taken.into());
+        self.pcp.count_beside(self.index, self.taken);
     }
 }

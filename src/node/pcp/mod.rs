@@ -23,17 +23,20 @@ pub use index::{PcpList, PcpOrders};
 pub use limits::PcpHigh;
 pub(crate) use table::Pcps;
 
-use crate::memmap::{Fixed, FrameLinks, FrameList, FrameState, FreeBlock, ListEnd};
+use crate::memmap::{Fixed, Frame, FrameLinks, FrameStack, FrameState, FreeBlock};
 use crate::sync::{Counter, PerCpu};
 use crate::zone::{Ample, ReclaimActive};
 use crate::zone_id::ZoneId;
-use crate::{CpuId, Order};
+use crate::{CpuId, MIGRATE_PCPTYPES, MigrateType, Order};
 use core::sync::atomic::{AtomicU32, Ordering};
 use limits::PcpLimits;
 use trend::Trend;
 
 /// Rounds of ageing after which unused lists shrink.
 const PCP_EXPIRE_ROUNDS: u32 = 3;
+
+/// Places of a table by the migratetypes that requests have; the last is of none.
+const KINDS: usize = MIGRATE_PCPTYPES.next_power_of_two();
 
 /// What one CPU has of one zone.
 ///
@@ -46,13 +49,14 @@ const PCP_EXPIRE_ROUNDS: u32 = 3;
 #[repr(C, align(128))]
 pub(crate) struct Pcp {
     count: AtomicU32,
-    /// `high`, or less while memory of the zone is reclaimed.
-    bound: AtomicU32,
-    /// How often in a row a batch was given back with nothing allocated in between.
-    free_factor: AtomicU32,
-    /// The state of a frame of the zone when it is handed out.
-    handed_out: FrameState,
+    /// How often in a row a batch was given back with nothing allocated in between; halved by each
+    /// block that was handed out since the count of these was `factored`.
+    factor: AtomicU32,
+    factored: Counter,
+    /// The states of a frame of the zone that comes to these lists, by its pageblock's migratetype.
+    cached: [FrameState; KINDS],
     ample: Fixed<Ample>,
+    /// Their limit is the bound: `high`, or less while memory of the zone is reclaimed.
     pub(crate) lists: PerCpu<PcpLists>,
     /// Blocks handed out, by list.
     allocated: [Counter; PcpIndex::PLACES],
@@ -71,22 +75,24 @@ pub(crate) struct Pcp {
 
 static_assertions::const_assert!(size_of::<Pcp>().is_multiple_of(128));
 static_assertions::const_assert!(align_of::<Pcp>() == 128);
+#[cfg(target_pointer_width = "64")]
+static_assertions::const_assert!(size_of::<Pcp>() == 384);
 
 /// The lists, one for each order and type.
 #[derive(Debug)]
-pub(crate) struct PcpLists([FrameList; PcpIndex::PLACES]);
+pub(crate) struct PcpLists([FrameStack; PcpIndex::PLACES]);
 
 impl PcpLists {
-    const EMPTY: Self = Self([FrameList::EMPTY; PcpIndex::PLACES]);
+    const EMPTY: Self = Self([const { FrameStack::EMPTY }; PcpIndex::PLACES]);
 
     /// One of them.
     #[inline]
-    pub(crate) fn list(&self, index: PcpIndex) -> &FrameList {
+    pub(crate) fn list(&self, index: PcpIndex) -> &FrameStack {
         &self.0[index.get()]
     }
 
     #[inline]
-    fn list_mut(&mut self, index: PcpIndex) -> &mut FrameList {
+    fn list_mut(&mut self, index: PcpIndex) -> &mut FrameStack {
         &mut self.0[index.get()]
     }
 }
@@ -94,11 +100,13 @@ impl PcpLists {
 impl Pcp {
     /// Empty lists of a zone for a CPU.
     pub(crate) fn new(owner: CpuId, zone: ZoneId, ample: Fixed<Ample>) -> Self {
+        use MigrateType::{Movable, Reclaimable, Unmovable};
         Self {
             count: AtomicU32::new(0),
-            bound: AtomicU32::new(0),
-            free_factor: AtomicU32::new(0),
-            handed_out: FrameState::allocated(Order::ZERO, zone),
+            factor: AtomicU32::new(0),
+            factored: Counter::default(),
+            cached: [Unmovable, Movable, Reclaimable, Reclaimable]
+                .map(|to| FrameState::cached(Order::ZERO, to, zone)),
             ample,
             lists: PerCpu::new(owner, PcpLists::EMPTY),
             allocated: [const { Counter::new(0) }; PcpIndex::PLACES],
@@ -118,10 +126,17 @@ impl Pcp {
         self.ample.get()
     }
 
-    /// The state of a frame of the zone that heads a block of that order, when it is handed out.
+    /// The state of a frame that heads a block of that order, when it comes to these lists from a
+    /// pageblock of the migratetype with that number, one of those that requests have.
+    #[inline]
+    pub(crate) fn cached(&self, order: Order, kind: u32) -> FrameState {
+        self.cached[kind as usize % KINDS].with_order(order)
+    }
+
+    /// The state of a frame that heads a block of that order, when it is handed out.
     #[inline]
     pub(crate) fn handed_out(&self, order: Order) -> FrameState {
-        self.handed_out.with_order(order)
+        FrameState::allocated(order, self.cached[0].zone())
     }
 
     /// Frames on the lists.
@@ -145,17 +160,25 @@ impl Pcp {
     /// A batch goes back when there are so many frames now.
     #[inline]
     fn bound(&self) -> u32 {
-        self.bound.load(Ordering::Relaxed)
+        self.lists.limit()
     }
 
-    #[inline]
+    /// How often in a row a batch was given back; halved by each block handed out. Those who hand one out
+    /// need not touch it: it is reckoned when it is asked for.
     pub(crate) fn free_factor(&self) -> u32 {
-        self.free_factor.load(Ordering::Relaxed)
+        let factor = self.factor.load(Ordering::Relaxed);
+        if factor == 0 {
+            return 0;
+        }
+        let since = self.nr_allocated().wrapping_sub(self.factored.get());
+        factor.checked_shr(u32::try_from(since).unwrap_or(u32::MAX)).unwrap_or(0)
     }
 
-    #[inline]
     pub(crate) fn set_free_factor(&self, factor: u32) {
-        self.free_factor.store(factor, Ordering::Relaxed);
+        self.factor.store(factor, Ordering::Relaxed);
+        if factor != 0 {
+            self.factored.set(self.nr_allocated());
+        }
     }
 
     pub(crate) fn limits(&self) -> PcpLimits {
@@ -173,7 +196,14 @@ impl Pcp {
             ReclaimActive::No => self.high(),
             ReclaimActive::Yes => self.high().min(self.batch().saturating_mul(4)),
         };
-        self.bound.store(bound, Ordering::Relaxed);
+        self.set_bound(bound);
+    }
+
+    /// Written only when it changes: the CPU has the line.
+    fn set_bound(&self, bound: u32) {
+        if bound != self.bound() {
+            self.lists.set_limit(bound);
+        }
     }
 
     #[inline]
@@ -206,20 +236,20 @@ impl Pcp {
         (index, order): (PcpIndex, Order),
         links: FrameLinks,
     ) -> Option<FreeBlock> {
-        let (block, _) = lists.list_mut(index).pop(links)?;
+        let block = lists.list_mut(index).pop(links)?;
         self.sub_count(1 << order.get());
         Some(block)
     }
 
-    /// Puts a block at the head of a list. Then there are so many frames ([`with`](Self::with)).
+    /// Puts a block, which `frame` describes, at the head of a list. Then there are so many frames ([`with`](Self::with)).
     #[inline(always)]
     pub(crate) fn push(
         &self,
         lists: &mut PcpLists,
         (index, count): (PcpIndex, u32),
-        (links, block): (FrameLinks, FreeBlock),
+        (links, block, frame): (FrameLinks, FreeBlock, &Frame),
     ) {
-        lists.list_mut(index).push(links, block, ListEnd::Head);
+        lists.list_mut(index).push(links, (block, frame));
         self.count.store(count, Ordering::Relaxed);
     }
 
@@ -253,31 +283,52 @@ impl Pcp {
         self.allocated.iter().fold(0, |sum: u64, list| sum.wrapping_add(list.get()))
     }
 
-    /// Counts a block that was handed out.
+    /// Counts a block that was handed out, which halves the factor of frees.
     #[inline]
     pub(crate) fn count_allocated(&self, index: PcpIndex) {
         self.allocated[index.get()].add(1);
     }
 
-    /// Something is being allocated.
+    /// Counts blocks that were handed out and do not halve the factor.
     #[inline]
+    fn count_beside(&self, index: PcpIndex, blocks: u32) {
+        self.allocated[index.get()].add(blocks.into());
+        self.factored.add(blocks.into());
+    }
+
+    /// Something was to be allocated, but the list is empty.
     pub(crate) fn halve_free_factor(&self) {
-        let factor = self.free_factor();
-        if factor != 0 {
-            self.set_free_factor(factor >> 1);
-        }
+        self.set_free_factor(self.free_factor() >> 1);
+    }
+
+    /// Counts a block that was handed out after that.
+    pub(crate) fn count_refilled(&self, index: PcpIndex) {
+        self.count_beside(index, 1);
     }
 
     /// Whether a batch is to go back, now that a block of this order was freed and there are so many
     /// frames.
     #[inline]
     pub(crate) fn has_too_many(&self, count: u32, order: u32) -> bool {
-        count >= self.bound() || self.frees_all(order)
+        let all = self.frees_all(order);
+        count >= self.bound() || all
     }
 
     /// Whether blocks of several frames are only being freed: they are not kept then.
     #[inline]
     fn frees_all(&self, order: u32) -> bool {
-        (1..=crate::PAGE_ALLOC_COSTLY_ORDER.get()).contains(&order) && self.free_factor() != 0
+        if !self.may_free_all(order) {
+            return false;
+        }
+        // What is 0 by now is written down, so that it need not be reckoned again.
+        self.set_free_factor(self.free_factor());
+        self.free_factor() != 0
+    }
+
+    /// No: blocks of several frames are kept. Yes says nothing.
+    #[inline]
+    pub(crate) fn may_free_all(&self, order: u32) -> bool {
+        (1..=crate::PAGE_ALLOC_COSTLY_ORDER.get()).contains(&order)
+            && self.factor.load(Ordering::Relaxed) != 0
     }
 }

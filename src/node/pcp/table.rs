@@ -12,6 +12,8 @@ use core::sync::atomic::{Ordering, fence};
 #[derive(Debug)]
 pub(crate) struct Pcps {
     table: Table<Pcp>,
+    /// Lists that are nobody's, of no zone: never ample, always empty.
+    nowhere: Fixed<Pcp>,
     /// Places in a row.
     row: usize,
     /// A bit for each order that has lists.
@@ -21,7 +23,8 @@ pub(crate) struct Pcps {
 impl Pcps {
     /// The bytes that the table takes.
     pub(crate) fn bytes_for(cpus: usize, nodes: usize, orders: PcpOrders) -> Option<usize> {
-        Arena::bytes_for::<Pcp>(rows(cpus, orders).checked_mul(nodes * ZoneId::PER_NODE)?)
+        Arena::bytes_for::<Pcp>(rows(cpus, orders).checked_mul(nodes * ZoneId::PER_NODE)?)?
+            .checked_add(Arena::bytes_for::<Pcp>(1)?)
     }
 
     /// Empty lists for so many CPUs, of zones whose number and mark `zone` gives by their place in the
@@ -38,7 +41,16 @@ impl Pcps {
             let (zone, ample) = zone(i % row.max(1));
             Pcp::new(CpuId::new(owner), zone, ample)
         })?;
-        Ok(Self { table, row, orders: orders.mask() })
+        let nowhere = arena.single(|| {
+            let (zone, ample) = zone(ZoneId::NONE.index());
+            Pcp::new(CpuId::new(u32::MAX), zone, ample)
+        })?;
+        Ok(Self { table, nowhere, row, orders: orders.mask() })
+    }
+
+    /// Where requests are sent that have no lists.
+    pub(crate) fn nowhere(&self) -> Fixed<Pcp> {
+        self.nowhere
     }
 
     /// Whether blocks of an order are kept on per-CPU lists.

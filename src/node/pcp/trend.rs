@@ -209,7 +209,7 @@ impl Pcp {
             self.high.store(high, Ordering::Relaxed);
             self.set_reclaim(reclaim);
             if reclaim == ReclaimActive::No && supply == Supply::Low {
-                self.bound.store(range.0, Ordering::Relaxed);
+                self.set_bound(range.0);
             }
             fence(Ordering::SeqCst);
             if zone.reclaim_active() == reclaim && self.trend.range() == range {
