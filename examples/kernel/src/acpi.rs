@@ -39,20 +39,20 @@ impl Acpi {
         tables.find(|table| table.starts_with(signature))
     }
 
-    /// The local APIC ids of the processors that can run, in the order of the table.
+    /// The local APIC ids of the processors that can run, in the order of the table; of more than the
+    /// kernel has room for, the first ones.
     pub(crate) fn processors(&self) -> ArrayVec<u32, MAX_CPUS> {
         let mut rest = self.find(b"APIC").and_then(|madt| madt.get(MADT_ENTRIES..)).unwrap_or(&[]);
         let mut found = ArrayVec::new();
-        while let [kind, length, ..] = *rest
+        while !found.is_full()
+            && let [kind, length, ..] = *rest
             && let Some((entry, next)) = rest.split_at_checked(length.max(2).into())
         {
             rest = next;
             match (kind, entry) {
                 (0, [_, _, _, id, flags, ..]) if flags & 1 != 0 => found.push(u32::from(*id)),
-                (9, [_, _, _, _, id @ .., _, _, _, _]) if entry.len() == 16 => {
-                    if entry[8] & 1 != 0 {
-                        found.push(number(&id[..4]).try_into().expect("four bytes"));
-                    }
+                (9, [_, _, _, _, a, b, c, d, flags, ..]) if flags & 1 != 0 => {
+                    found.push(u32::from_le_bytes([*a, *b, *c, *d]));
                 }
                 _ => {}
             }
