@@ -30,7 +30,8 @@ pub struct NodeShrink {
     pub highest: ZoneType,
     /// The order of the blocks that are wanted.
     pub order: Order,
-    /// Frames to free, if possible.
+    /// Frames to free, if possible: for a request 32 whatever the order, as it is asked again if there
+    /// is need; for kswapd as many as the high watermarks of the zones come to.
     pub nr_to_reclaim: u64,
     /// How much to look at: a part in 2 to the power of this. Starts at
     /// [`DEF_PRIORITY`](Self::DEF_PRIORITY), and falls while little comes free: for kswapd to 1, for a

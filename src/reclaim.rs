@@ -296,7 +296,8 @@ pub trait Reclaim {
     }
 
     /// How many frames of a zone could be freed if need be: an estimate. Asked by the slow path when it
-    /// weighs whether to go on, and by kswapd's throttling. The default says none.
+    /// weighs whether to go on, by kswapd's throttling, and by reclaim for large blocks. The default says
+    /// none.
     #[doc(alias = "zone_reclaimable_pages")]
     fn reclaimable_pages(&self, node: NodeId, zone: ZoneType) -> u64 {
         let _ = (node, zone);
@@ -379,9 +380,10 @@ pub trait Reclaim {
     /// ([`NodeShrink::reclaimer`] says which). May sleep, and allocate in [`Context::MEMALLOC`]. The
     /// default frees nothing.
     ///
-    /// Linux goes on in a node, for a large block, until compaction has room there; a hook may do so,
-    /// as it is told the order, or free [`nr_to_reclaim`](NodeShrink::nr_to_reclaim) frames and be
-    /// asked again. Where requests wait for writes that are under way, it is here: after a pass at
+    /// For a large block that can be made by compaction ([`can_migrate`](Self::can_migrate)) it is asked
+    /// again in the same pass, as long as it frees something, until compaction has room in the node, or
+    /// little is left that could be freed ([`reclaimable_pages`](Self::reclaimable_pages)): it need not
+    /// look at the order. Where requests wait for writes that are under way, it is here: after a pass at
     /// priority 1 or 0 that freed nothing.
     fn shrink_node(&self, shrink: &NodeShrink) -> Reclaimed {
         let _ = shrink;

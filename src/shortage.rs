@@ -25,7 +25,8 @@ impl Shortage {
     #[doc(alias = "SWAP_CLUSTER_MAX")]
     pub const CLUSTER: u64 = 32;
 
-    /// The frames to free for it.
+    /// The frames to free for it, where that is done at one go
+    /// ([`Reclaim::direct_reclaim`](crate::Reclaim::direct_reclaim)).
     ///
     /// ```
     /// use page_alloc::{Gfp, NodeId, Order, Shortage, ZoneType};

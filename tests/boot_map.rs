@@ -13,6 +13,12 @@ mod firmware;
 mod golden;
 #[path = "boot_map/hostile.rs"]
 mod hostile;
+#[path = "boot_map/later.rs"]
+mod later;
+#[path = "boot_map/later_interrupt.rs"]
+mod later_interrupt;
+#[path = "boot_map/later_model.rs"]
+mod later_model;
 #[path = "boot_map/linux.rs"]
 mod linux;
 #[path = "boot_map/model.rs"]

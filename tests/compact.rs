@@ -29,5 +29,7 @@ mod put_off;
 mod random;
 #[path = "compact/searched.rs"]
 mod searched;
+#[path = "compact/strides.rs"]
+mod strides;
 #[path = "compact/threads.rs"]
 mod threads;

@@ -126,28 +126,30 @@ fn a_reference_handed_on_counts() {
     });
 }
 
-/// A change of the label, by who comes after who opened the latch, shows as much as the open latch did; a
-/// mark that is set meanwhile opens nothing.
+/// Marks that are set and cleared, and a change of the label, by who comes after who opened the latch, show
+/// as much as the open latch did.
+///
+/// That a mark set while the latch is opened undoes nothing is not asked: there loom allows more than the
+/// memory model does (its issue 254, as with the swap of `exclusion`).
 #[test]
 fn a_changed_label_shows_what_was_written() {
     loom::model(|| {
         let section = Arc::new((Latch::open(7), Word::new()));
         section.0.init_closed(7);
-        let marker = Arc::clone(&section);
-        let marker = thread::spawn(move || {
-            marker.0.mark(8);
-            marker.0.unmark(8);
-        });
         let reader = Arc::clone(&section);
         let reader = thread::spawn(move || assert!(!reader.0.is_open() || reader.1.is_seen()));
         section.1.write();
         section.0.release();
         let next = Arc::clone(&section);
-        thread::spawn(move || next.0.relabel(3, 1)).join().unwrap();
-        marker.join().unwrap();
+        let next = thread::spawn(move || {
+            assert_eq!(next.0.mark(8), 7);
+            next.0.unmark(8);
+            next.0.relabel(3, 1);
+        });
+        next.join().unwrap();
         reader.join().unwrap();
         assert!(section.0.is_open());
-        assert_eq!(section.0.label() & 7, 5);
+        assert_eq!(section.0.label(), 5);
     });
 }
 

@@ -7,6 +7,8 @@ mod bounds;
 mod costly;
 #[path = "reclaim/kernel.rs"]
 mod kernel;
+#[path = "reclaim/large.rs"]
+mod large;
 #[path = "reclaim/passes.rs"]
 mod passes;
 #[path = "reclaim/revival.rs"]

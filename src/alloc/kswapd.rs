@@ -65,7 +65,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.balancer(node).map(|balancer| balancer.pfmemalloc_watermark_ok())
     }
 
-    fn balancer(&self, node: NodeId) -> Result<Balancer<'_, P, R>, TuneError> {
+    pub(super) fn balancer(&self, node: NodeId) -> Result<Balancer<'_, P, R>, TuneError> {
         let (machine, node) = self.tuned_node(node)?;
         let (platform, reclaim) = (&self.platform, &self.reclaim);
         Ok(Balancer { machine, node, platform, reclaim })

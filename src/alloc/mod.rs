@@ -19,6 +19,7 @@ mod quick;
 mod raw;
 mod refcount;
 mod request;
+mod reserved;
 mod routed;
 mod slow;
 mod split;
@@ -28,6 +29,7 @@ pub use drain::Drained;
 pub use free::Refused;
 pub use guard::PagesGuard;
 pub use mapped::MappedPages;
+pub use reserved::ReleaseError;
 pub use tune::TuneError;
 
 use crate::boot::{BootReport, InitError};

@@ -2,12 +2,13 @@
 //! counts, so here is what is unsafe.
 
 use super::PageAllocator;
-use crate::boot::{self, BootInfo, BootReport, InitError};
+use super::reserved::ReleaseError;
+use crate::boot::{self, BootInfo, BootReport, InitError, MemoryKind, Reclaimable};
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
 use crate::zone::find_allocated;
-use crate::{FreeError, Order, Pages, Pfn};
+use crate::{FreeError, Order, Pages, Pfn, PfnRange};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Gives the allocator its machine: surveys the memory map, carves the tables out of it, and
@@ -87,6 +88,103 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         memory: &'static mut [u8],
     ) -> Result<BootReport, InitError> {
         self.set_machine(|| boot::build_in(info, P::PAGE_SHIFT, memory))
+    }
+
+    /// Gives reserved frames to the allocator: the kernel's code and data for booting, an initial ramdisk
+    /// that was unpacked. They are managed from now on, and free. Gives their number.
+    ///
+    /// Frame by frame, as Linux does: the running CPU's lists are filled first. The watermarks stay as they
+    /// are; [`init_per_zone_wmark_min`](Self::init_per_zone_wmark_min) has them follow from what the zones
+    /// have then.
+    ///
+    /// The work is proportional to the number of frames. Takes a zone's lock for up to 1024 frames at a
+    /// time; does not sleep; may be called in an interrupt, and on several CPUs at once: of two calls for
+    /// the same frame one has it, and the other has none of its frames.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::alloc::ReleaseError;
+    /// use page_alloc::boot::Reservation;
+    /// use page_alloc::{Pfn, PfnRange, PhysAddr};
+    /// # let mut config = SimConfig::flat(64 << 20);
+    /// // The machine was booted with this reserved:
+    /// let init = Reservation::new("init", PhysAddr::new(0x10_0000), 0x4_0000);
+    /// # config.reservations.push(init);
+    /// # let sim = Sim::boot(config)?;
+    /// let (free, frames) = (sim.nr_free_pages(), PfnRange::new(Pfn::new(0x100), Pfn::new(0x140)));
+    /// // SAFETY: nothing of the init section is used any more.
+    /// unsafe {
+    ///     assert_eq!(sim.free_reserved_area(frames), Ok(64));
+    ///     // A second time, nothing happens.
+    ///     assert_eq!(sim.free_reserved_area(frames), Err(ReleaseError::Managed(frames.start)));
+    /// }
+    /// sim.drain_local_pages(None);
+    /// assert_eq!(sim.nr_free_pages(), free + 64);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Safety
+    ///
+    /// The frames that are reserved now are memory that works and that nobody else uses, from now on and
+    /// as long as the allocator lives.
+    ///
+    /// # Errors
+    ///
+    /// The first frame that is not reserved memory, and what it is. Nothing was given.
+    #[doc(alias = "free_reserved_page")]
+    #[doc(alias = "free_initmem")]
+    #[doc(alias = "free_initrd_mem")]
+    #[doc(alias = "adjust_managed_page_count")]
+    #[doc(alias = "memblock_free_late")]
+    pub unsafe fn free_reserved_area(&self, frames: PfnRange) -> Result<u64, ReleaseError> {
+        self.release_reserved(core::iter::once(frames))
+    }
+
+    /// Gives all memory of one kind that could not be free at boot to the allocator:
+    /// [`BootloaderReclaimable`](MemoryKind::BootloaderReclaimable) once the kernel has copied what it
+    /// wants of it, [`AcpiReclaimable`](MemoryKind::AcpiReclaimable) once the tables are read. Of other
+    /// kinds there is nothing to give. Tells how many frames were given.
+    ///
+    /// `info` is what [`init`](Self::init) was given; if some of the memory is to be kept, with a
+    /// reservation more. A frame that has bytes of both kinds stays reserved; it can be given by
+    /// [`free_reserved_area`](Self::free_reserved_area), which also says how this works.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::PhysAddr;
+    /// use page_alloc::boot::{BootInfo, MemoryKind, MemoryRegion};
+    /// let map = [
+    ///     MemoryRegion::new(PhysAddr::new(0x10_0000), 0x300_0000, MemoryKind::Usable),
+    ///     MemoryRegion::new(PhysAddr::new(0x310_0000), 0x8000, MemoryKind::BootloaderReclaimable),
+    ///     MemoryRegion::new(PhysAddr::new(0x310_8000), 0x2000, MemoryKind::AcpiReclaimable),
+    /// ];
+    /// # let sim = Sim::boot(SimConfig::new(map.to_vec()))?;
+    /// let info = BootInfo::new(&map);
+    /// // SAFETY: what the boot loader and ACPI left there is not used any more; the map lies elsewhere.
+    /// unsafe {
+    ///     assert_eq!(sim.free_reclaimable(&info, MemoryKind::BootloaderReclaimable)?, 8);
+    ///     assert_eq!(sim.free_reclaimable(&info, MemoryKind::AcpiReclaimable)?, 2);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Safety
+    ///
+    /// As for `free_reserved_area`. What `info` borrows must not lie in the memory that is given: a boot
+    /// loader's list of memory often does.
+    ///
+    /// # Errors
+    ///
+    /// As for `free_reserved_area`; what is wrong with `info`.
+    #[doc(alias = "free_reserved_area")]
+    #[doc(alias = "adjust_managed_page_count")]
+    pub unsafe fn free_reclaimable(
+        &self,
+        info: &BootInfo<'_>,
+        kind: MemoryKind,
+    ) -> Result<u64, ReleaseError> {
+        let memory = Reclaimable::new(info, P::PAGE_SHIFT, kind).map_err(ReleaseError::BootInfo)?;
+        self.release_reserved(memory.ranges())
     }
 
     /// The token of an allocated block that is known by number: the reverse of

@@ -53,7 +53,8 @@ impl core::error::Error for TuneError {}
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Sets how much all zones together keep free, in KiB: new watermarks, without a boost, and
-    /// from these new limits of the per-CPU lists.
+    /// from these new limits of the per-CPU lists. It is what the user wants: a later
+    /// [`init_per_zone_wmark_min`](Self::init_per_zone_wmark_min) does not go below it.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
@@ -72,8 +73,45 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[doc(alias = "min_free_kbytes_sysctl_handler")]
     pub fn set_min_free_kbytes(&self, kbytes: u32) -> Result<(), TuneError> {
         let machine = self.machine().ok_or(TuneError::Uninitialized)?;
-        machine.set_min_free_kbytes(kbytes.into(), &self.platform);
+        machine.set_min_free_kbytes(kbytes, &self.platform);
         Ok(())
+    }
+
+    /// Calculates from what the zones have now how much they keep free, and sets it: new watermarks, without
+    /// a boost, new limits of the per-CPU lists, new lowmem reserves. Gives what all zones together keep
+    /// free, in KiB; never less than the user has set.
+    ///
+    /// To be called after memory came or was given back, which itself changes none of these: in Linux, it is
+    /// part of putting memory online, and no part of freeing what was reserved at boot.
+    ///
+    /// Takes the zones' locks, one after the other; does not sleep. Two of these calls at once, or one and
+    /// [`set_min_free_kbytes`](Self::set_min_free_kbytes), may leave zones with marks of either.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::boot::Reservation;
+    /// use page_alloc::{Pfn, PfnRange, PhysAddr};
+    /// # let mut config = SimConfig::flat(64 << 20);
+    /// // 32 of 64 MiB were reserved at boot.
+    /// # config.reservations.push(Reservation::new("initrd", PhysAddr::new(0), 32 << 20));
+    /// # let sim = Sim::boot(config)?;
+    /// assert!((715..725).contains(&sim.report().min_free_kbytes)); // 4 * sqrt(32 MiB), in KiB
+    /// let initrd = PfnRange::new(Pfn::new(0x10), Pfn::new(0x2000));
+    /// // SAFETY: nobody uses it any more.
+    /// unsafe { sim.free_reserved_area(initrd)? };
+    /// assert!((1010..1024).contains(&sim.init_per_zone_wmark_min()?)); // 4 * sqrt(64 MiB)
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TuneError::Uninitialized`].
+    #[doc(alias = "calculate_min_free_kbytes")]
+    #[doc(alias = "setup_per_zone_wmarks")]
+    #[doc(alias = "setup_per_zone_lowmem_reserve")]
+    pub fn init_per_zone_wmark_min(&self) -> Result<u64, TuneError> {
+        let machine = self.machine().ok_or(TuneError::Uninitialized)?;
+        Ok(machine.size_zones(&self.platform))
     }
 
     /// Sets the watermarks of one zone. The limits of its per-CPU lists stay.

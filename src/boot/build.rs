@@ -4,6 +4,7 @@ use super::tables::{BootZones, TablePlan, sizing};
 use super::{BootInfo, BootReport, InitError, RunState, Survey};
 use crate::memmap::{Arena, ArenaFull, Fixed, Memmap, Table};
 use crate::node::pcp::Pcps;
+use crate::node::sizing::UserMinFree;
 use crate::node::topology::{NodeLoads, Topology, mobility, zonelist};
 use crate::node::{
     Cpu, KswapdState, Machine, MachineEvents, Node, Route, Routes, Zonelist, ZonelistKind,
@@ -129,6 +130,8 @@ fn assemble(
         cpus,
         pcps,
         sizing: sizing(survey),
+        user_min_free: UserMinFree::new(survey.options().min_free_kbytes),
+        tables: place.unwrap_or_default(),
         layout,
         mobility,
         events: MachineEvents::default(),

@@ -12,7 +12,7 @@
 
 use crate::boot::memory_map::{ADDRESS_LIMIT, Bytes};
 use crate::boot::numa::{NodeOf, NumaMap};
-use crate::boot::{BootInfo, InitError, MemoryRegion, Reservation};
+use crate::boot::{BootInfo, InitError, MemoryKind, MemoryRegion, Reservation};
 use crate::{NodeId, Pfn, PfnRange};
 
 /// What may be done with memory that is present, the most restrictive first.
@@ -67,6 +67,8 @@ pub(crate) struct Firmware<'a> {
     cma: &'a [Reservation],
     /// The allocator's own tables.
     tables: Option<Bytes>,
+    /// The only kind that is reclaimable; `None`: all that can be.
+    reclaimed: Option<MemoryKind>,
     /// The frames that are looked at.
     pub(crate) frames: PfnRange,
 }
@@ -81,7 +83,21 @@ impl<'a> Firmware<'a> {
         let frames = PfnRange::new(info.options.first_frame.min(end), end);
         let numa = NumaMap::new(&info.numa, info.nr_cpus)?;
         let map = info.memory_map;
-        Ok(Self { map, numa, page_shift, reservations, cma: &[], tables: None, frames })
+        Ok(Self {
+            map,
+            numa,
+            page_shift,
+            reservations,
+            cma: &[],
+            tables: None,
+            reclaimed: None,
+            frames,
+        })
+    }
+
+    /// From now on, reclaimable memory of any other kind is reserved.
+    pub(crate) fn reclaim_only(&mut self, kind: MemoryKind) {
+        self.reclaimed = Some(kind);
     }
 
     /// Reserves the CMA areas.
@@ -115,11 +131,18 @@ impl<'a> Firmware<'a> {
     fn state_at(&self, address: u64) -> Option<RunState> {
         let covers = |bytes: Option<Bytes>| bytes.is_some_and(|bytes| bytes.contains(address));
         let covering = self.map.iter().filter(|region| covers(region.bytes()));
-        let state = covering.map(|region| region.kind.state()).min().flatten();
+        let state = covering.map(|region| self.state_of(region.kind)).min().flatten();
         if state.is_some() && self.reserved().any(|bytes| bytes.contains(address)) {
             return Some(RunState::Reserved);
         }
         state
+    }
+
+    fn state_of(&self, kind: MemoryKind) -> Option<RunState> {
+        match (kind.state(), self.reclaimed) {
+            (Some(RunState::Reclaimable), Some(only)) if only != kind => Some(RunState::Reserved),
+            (state, _) => state,
+        }
     }
 
     /// Where something begins or ends next above `address`; the limit of addresses if nothing does.

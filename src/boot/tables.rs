@@ -7,9 +7,7 @@ use crate::node::pcp::{PcpOrders, Pcps};
 use crate::node::sizing::{Sizing, sizes};
 use crate::node::{Cpu, Node};
 use crate::zone::Zone;
-use crate::zone::watermark::setup::{
-    ZoneSize, lowmem_reserve, min_free_kbytes, nr_free_zone_pages,
-};
+use crate::zone::watermark::setup::ZoneSize;
 use crate::zone_id::ZoneId;
 use crate::{MAX_NR_ZONES, Mobility, NodeMask, PfnRange, ZoneType};
 
@@ -117,26 +115,15 @@ impl BootZones {
     #[doc(alias = "init_per_zone_wmark_min")]
     #[inline(never)]
     pub(super) fn set_watermarks(&mut self, survey: &Survey<'_>) -> u64 {
-        let options = survey.options();
-        let buffers = self.sizes().filter(|size| size.zone <= ZoneType::Normal);
-        let buffer_pages = nr_free_zone_pages(buffers.map(|size| (size.managed, 0)));
-        let user = options.min_free_kbytes.map(u64::from);
-        let min_free_kbytes = min_free_kbytes(buffer_pages, survey.page_shift(), user);
-        let marks = sizing(survey).watermarks(&self.0, min_free_kbytes);
-        for ((zone, size), marks) in self.0.as_slice().iter().zip(self.sizes()).zip(marks) {
+        let sizing = sizing(survey);
+        let min_free_kbytes = sizing.min_free_kbytes(&self.0, survey.options().min_free_kbytes);
+        let marks = sizing.watermarks(&self.0, min_free_kbytes);
+        for (zone, marks) in self.0.as_slice().iter().zip(marks) {
             zone.shared.set_watermarks(marks);
-            let ratio = options.lowmem_reserve_ratio[size.zone.index()];
-            let managed = |other| self.managed(ZoneId::new(size.node, other));
-            let reserve = lowmem_reserve(size.zone, ratio, managed);
-            for (other, pages) in ZoneType::ALL.into_iter().zip(reserve) {
-                zone.shared.set_lowmem_reserve(other, pages);
-            }
+            let reserve = sizing.lowmem_reserve(&self.0, zone.shared.id);
+            zone.shared.set_lowmem_reserves(reserve);
         }
         min_free_kbytes
-    }
-
-    fn managed(&self, id: ZoneId) -> u64 {
-        self.0.as_slice().get(id.index()).map_or(0, |zone| zone.shared.managed.get())
     }
 
     pub(super) fn set_policy(&mut self, mobility: Mobility, boost_factor: u32) {
@@ -152,6 +139,7 @@ pub(super) fn sizing(survey: &Survey<'_>) -> Sizing {
     Sizing {
         page_shift: survey.page_shift(),
         watermark_scale_factor: survey.options().watermark_scale_factor,
+        lowmem_reserve_ratio: survey.options().lowmem_reserve_ratio,
         movable_zone: survey.movable_zone(),
         pcp_high: survey.options().pcp_high,
     }

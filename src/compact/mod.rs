@@ -43,8 +43,6 @@
 //! - Blocks of several frames are moved as a whole, where they are smaller than the block wanted and
 //!   than a pageblock; Linux 6.1 passes over them, newer ones move them too.
 //! - Frames that are left behind go to the zone, not to the CPU's lists.
-//! - The free scanner of a compaction that waits for nothing, which looks at every 32nd frame only,
-//!   looks at all of a pageblock where it has found a free one; Linux leaves the rest alone.
 //! - A pageblock that was found by the free lists (`fast_find_migrateblock`) is looked into although it
 //!   was marked when it was found, lest it be found again. Linux 6.1 marks it and then passes over it
 //!   for its mark, a mistake that later versions corrected. In one compaction no more pageblocks are
@@ -131,6 +129,8 @@ mod stats;
 mod suitable;
 mod target;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use control::{Compactor, nr_free};
 pub(crate) use request::{CompactRequest, Extent};

@@ -19,9 +19,8 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         let mut start = start_of(self.free, PAGEBLOCK_ORDER);
         let mut from = self.free;
         let mut stride = match self.request.mode {
-            // Where the scanner has stopped within a pageblock it had found something.
-            MigrateMode::Async if from <= start => COMPACT_CLUSTER_MAX as u64,
-            MigrateMode::Async | MigrateMode::SyncLight | MigrateMode::Sync => 1,
+            MigrateMode::Async => COMPACT_CLUSTER_MAX as u64,
+            MigrateMode::SyncLight | MigrateMode::Sync => 1,
         };
         while start >= low {
             self.at.breathe(start);
@@ -73,15 +72,10 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
         self.at.notes().lower_free(start);
     }
 
-    /// Takes free blocks between two frames of a pageblock, looking at every `stride`-th frame until it
-    /// finds one, then at all; gives where it stopped.
+    /// Takes free blocks between two frames of a pageblock, passing over `stride` - 1 frames after each
+    /// block that it looks at; gives where it stopped.
     #[doc(alias = "isolate_freepages_block")]
-    pub(super) fn isolate_in(
-        &mut self,
-        (start, end): (Pfn, Pfn),
-        mut stride: u64,
-        wanted: u64,
-    ) -> Pfn {
+    pub(super) fn isolate_in(&mut self, (start, end): (Pfn, Pfn), stride: u64, wanted: u64) -> Pfn {
         let mut pfn = start.max(self.at.zone.shared.span.start);
         while pfn < end {
             self.stats.free_scanned += 1;
@@ -98,7 +92,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
                     if self.targets.frames() >= wanted || self.targets.is_full() {
                         break;
                     }
-                    stride = 1;
+                    pfn = pfn + (stride - 1);
                 }
                 Err(NotIsolated::NotFree) => pfn = pfn + stride,
                 Err(NotIsolated::TooFewFree) => break,

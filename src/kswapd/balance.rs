@@ -133,7 +133,7 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
     fn shrink(&self, round: &mut Round) -> (u64, bool) {
         let goal = |zone: &Zone| high_mark(zone).max(Shortage::CLUSTER);
         let nr_to_reclaim = self.zones(round.highest).map(goal).fold(0, u64::saturating_add);
-        let done = self.reclaim.shrink_node(&NodeShrink {
+        let done = self.shrink_node(&NodeShrink {
             node: self.node.id,
             reclaimer: Reclaimer::Kswapd,
             gfp: Gfp::KERNEL,
@@ -147,9 +147,6 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
         round.passes += 1;
         round.reclaimed = round.reclaimed.saturating_add(done.reclaimed);
         round.scanned = round.scanned.saturating_add(done.scanned);
-        if done.reclaimed > 0 {
-            self.node.kswapd.succeeded();
-        }
         if round.order > Order::ZERO && round.reclaimed >= compact_gap(round.order) {
             round.order = Order::ZERO;
         }

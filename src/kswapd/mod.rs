@@ -30,10 +30,12 @@
 //! One call of `kswapd_balance` is one round of Linux's `balance_pgdat`: passes of
 //! [`Reclaim::shrink_node`](crate::Reclaim::shrink_node) of growing urgency until one zone that would
 //! do is above its high watermark, with a block of the order that is wanted. When twice the frames of
-//! such a block were freed, single frames are enough: the rest is compaction's. A zone whose
+//! such a block were freed, single frames are enough: the rest is compaction's; for large blocks the
+//! node is shrunk until compaction has room, in one pass. A zone whose
 //! watermarks are boosted gets as many frames freed as the boost, without writing or swapping.
 
 mod balance;
+mod pass;
 mod report;
 mod throttle;
 mod wake;

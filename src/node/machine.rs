@@ -1,13 +1,13 @@
 //! The machine: all nodes and zones, the memmap over their memory, and which CPU is where.
 
 use super::pcp::{Pcp, Pcps};
-use super::sizing::Sizing;
+use super::sizing::{Sizing, UserMinFree};
 use super::{Cpu, MachineEvents, Node};
 use crate::memmap::{Memmap, Table};
 use crate::zone::Zone;
 use crate::zone::watermark::ZoneView;
 use crate::zone_id::ZoneId;
-use crate::{CpuId, Mobility, NodeId, NodeMask, WatermarkLevel, ZoneLayout, ZoneType};
+use crate::{CpuId, Mobility, NodeId, NodeMask, PfnRange, WatermarkLevel, ZoneLayout, ZoneType};
 
 /// All that an initialised allocator knows of its machine.
 #[derive(Debug)]
@@ -27,6 +27,9 @@ pub(crate) struct Machine {
     pub(crate) cpus: Table<Cpu>,
     pub(crate) pcps: Pcps,
     pub(crate) sizing: Sizing,
+    pub(crate) user_min_free: UserMinFree,
+    /// Where all this lies, if it is in the machine's own memory; else empty.
+    pub(crate) tables: PfnRange,
     pub(crate) layout: ZoneLayout,
     pub(crate) mobility: Mobility,
     pub(crate) events: MachineEvents,

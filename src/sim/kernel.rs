@@ -1,17 +1,17 @@
 //! The kernel of a simulated machine: a script that answers the allocator's questions.
 
 use crate::reclaim::{Context, KswapdWake, NodeReclaimed, Reclaim};
-use crate::{Gfp, NodeId, NodeMask, OomVerdict, Order, Reclaimed, Shortage};
+use crate::{Gfp, NodeId, NodeMask, NodeShrink, OomVerdict, Order, Reclaimed, Shortage, ZoneType};
 use std::boxed::Box;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 /// A hook that a test gives. It may use the machine, so that nothing is locked while it runs; a call
 /// that comes meanwhile gets the default answer.
-type Hook<A> = Option<Box<dyn FnMut(&Shortage) -> A + Send>>;
+type Hook<A, Q = Shortage> = Option<Box<dyn FnMut(&Q) -> A + Send>>;
 
 /// The answers that a test has set, and what the allocator asked.
 #[derive(Default)]
@@ -24,6 +24,9 @@ struct Script {
     node_reclaim: VecDeque<NodeReclaimed>,
     node_reclaim_asked: Vec<(NodeId, Order)>,
     direct_reclaim: Hook<Reclaimed>,
+    shrink_node: Hook<Reclaimed, NodeShrink>,
+    throttled: Vec<(NodeId, Gfp)>,
+    reclaimable: u64,
     out_of_memory: Hook<OomVerdict>,
     failures: Vec<Shortage>,
 }
@@ -54,6 +57,7 @@ pub struct SimKernel {
     context: AtomicU32,
     cpusets: AtomicBool,
     fails: AtomicBool,
+    rescheds: AtomicU64,
     script: Mutex<Script>,
 }
 
@@ -112,6 +116,51 @@ impl SimKernel {
         self.script().direct_reclaim = Some(Box::new(hook));
     }
 
+    /// A pass of reclaim over a node is this from now on, for kswapd and for requests, unless direct
+    /// reclaim is the test's own ([`reclaim_by`](Self::reclaim_by)). So many frames of each zone are said to
+    /// be reclaimable.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::{Gfp, Pages, Reclaimed};
+    /// use std::sync::{Arc, Mutex};
+    /// let sim = Arc::new(Sim::boot(SimConfig::flat(64 << 20))?);
+    /// let mut cache: Vec<Pages> = std::iter::from_fn(|| sim.alloc_page(Gfp::KERNEL).ok()).collect();
+    /// let machine = Arc::downgrade(&sim);
+    /// let priorities = Arc::new(Mutex::new(Vec::new()));
+    /// let seen = Arc::clone(&priorities);
+    /// sim.reclaim().shrink_by(1000, move |shrink| {
+    ///     seen.lock().unwrap().push(shrink.priority);
+    ///     let sim = machine.upgrade().unwrap();
+    ///     cache.drain(..20).for_each(|page| sim.free_pages(page).unwrap());
+    ///     Reclaimed { reclaimed: 20, scanned: 40 }
+    /// });
+    /// assert!(sim.alloc_page(Gfp::KERNEL).is_ok());
+    /// // The first pass freed less than 32 frames.
+    /// assert!(priorities.lock().unwrap().starts_with(&[12, 11]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shrink_by(
+        &self,
+        reclaimable: u64,
+        hook: impl FnMut(&NodeShrink) -> Reclaimed + Send + 'static,
+    ) {
+        let mut script = self.script();
+        script.reclaimable = reclaimable;
+        script.shrink_node = Some(Box::new(hook));
+    }
+
+    /// The tasks that were to wait for kswapd since the last call: on which node, with which flags. None
+    /// does wait.
+    pub fn take_throttled(&self) -> Vec<(NodeId, Gfp)> {
+        std::mem::take(&mut self.script().throttled)
+    }
+
+    /// How often others were let run so far.
+    pub fn rescheds(&self) -> u64 {
+        self.rescheds.load(Ordering::Relaxed)
+    }
+
     /// The out-of-memory killer is this from now on.
     pub fn kill_by(&self, hook: impl FnMut(&Shortage) -> OomVerdict + Send + 'static) {
         self.script().out_of_memory = Some(Box::new(hook));
@@ -123,9 +172,9 @@ impl SimKernel {
     }
 
     /// Calls a hook, with nothing locked.
-    fn call<A>(&self, of: fn(&mut Script) -> &mut Hook<A>, shortage: &Shortage) -> Option<A> {
+    fn call<A, Q>(&self, of: fn(&mut Script) -> &mut Hook<A, Q>, question: &Q) -> Option<A> {
         let mut hook = of(&mut self.script()).take()?;
-        let answer = hook(shortage);
+        let answer = hook(question);
         of(&mut self.script()).get_or_insert(hook);
         Some(answer)
     }
@@ -178,6 +227,23 @@ impl Reclaim for SimKernel {
 
     fn direct_reclaim(&self, shortage: &Shortage) -> Option<Reclaimed> {
         self.call(|script| &mut script.direct_reclaim, shortage)
+    }
+
+    fn throttle_direct_reclaim(&self, node: NodeId, gfp: Gfp) {
+        self.script().throttled.push((node, gfp));
+    }
+
+    fn reclaimable_pages(&self, _: NodeId, _: ZoneType) -> u64 {
+        self.script().reclaimable
+    }
+
+    fn shrink_node(&self, shrink: &NodeShrink) -> Reclaimed {
+        let answer = self.call(|script| &mut script.shrink_node, shrink);
+        answer.unwrap_or(Reclaimed::NOTHING)
+    }
+
+    fn cond_resched(&self) {
+        self.rescheds.fetch_add(1, Ordering::Relaxed);
     }
 
     fn out_of_memory(&self, shortage: &Shortage) -> OomVerdict {

@@ -17,6 +17,7 @@ mod isolate;
 mod locked;
 mod pageblock;
 mod populate;
+mod reserved;
 mod rmqueue;
 mod run;
 mod shared;

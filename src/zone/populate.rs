@@ -100,7 +100,7 @@ fn parts(range: PfnRange, size: u64) -> impl Iterator<Item = PfnRange> {
 }
 
 /// `count` frames of one section, from `index` on.
-fn frames(index: FrameIdx, count: u64) -> impl Iterator<Item = FrameIdx> {
+pub(super) fn frames(index: FrameIdx, count: u64) -> impl Iterator<Item = FrameIdx> {
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     core::iter::successors(Some(index), |index| index.forward(1)).take(count)
 }

@@ -190,8 +190,10 @@ impl ZoneShared {
         }
     }
 
-    pub(crate) fn set_lowmem_reserve(&self, zone: ZoneType, pages: u64) {
-        self.lowmem_reserve[zone.index()].set(pages);
+    pub(crate) fn set_lowmem_reserves(&self, reserve: [u64; MAX_NR_ZONES]) {
+        for (kept, pages) in self.lowmem_reserve.iter().zip(reserve) {
+            kept.set(pages);
+        }
         self.limits_changed();
     }
 

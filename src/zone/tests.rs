@@ -203,7 +203,7 @@ fn an_ample_zone_keeps_its_marks() {
         let shared = zone.shared;
         let free = shared.nr_free.get();
         shared.set_watermarks(Watermarks { min: 100, low: 700, high: 900, promo: 1000 });
-        shared.set_lowmem_reserve(ZoneType::Normal, 300);
+        shared.set_lowmem_reserves([0, 0, 300, 0, 0]);
         shared.set_boost(512);
         for order in Order::ALL {
             let mut least = None;

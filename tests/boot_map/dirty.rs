@@ -16,9 +16,9 @@ use proptest::{prop_assert, prop_assert_eq, proptest};
 use std::collections::BTreeSet;
 
 /// Bytes of a unit; a frame has four.
-const UNIT: u64 = 1 << 10;
+pub(crate) const UNIT: u64 = 1 << 10;
 /// Units of the universe: a little over three sections.
-const UNITS: u64 = 13_000;
+pub(crate) const UNITS: u64 = 13_000;
 const KINDS: [MemoryKind; 9] = [
     MemoryKind::Usable,
     MemoryKind::Usable,
@@ -32,7 +32,7 @@ const KINDS: [MemoryKind; 9] = [
 ];
 
 /// A place, often at or just beside a border of frames, pageblocks or sections.
-fn place() -> impl Strategy<Value = u64> {
+pub(crate) fn place() -> impl Strategy<Value = u64> {
     let beside = |step: u64| {
         (0..=UNITS / step, -1..=1_i64)
             .prop_map(move |(n, by)| (n * step).saturating_add_signed(by).min(UNITS))
@@ -91,7 +91,7 @@ fn movable() -> impl Strategy<Value = Movable<'static>> {
     ]
 }
 
-fn machine() -> impl Strategy<Value = SimConfig> {
+pub(crate) fn machine() -> impl Strategy<Value = SimConfig> {
     let memory = (vec(region(), 1..12), vec(reservation(), 0..4), nodes());
     let policy = (0..3_u64, place(), place(), movable(), any::<bool>());
     (memory, policy).prop_map(|((map, held, nodes), (first, dma, dma32, movable, carved))| {
@@ -121,7 +121,7 @@ fn painted(config: &SimConfig) -> BTreeSet<u64> {
 }
 
 /// Takes all that there is, the largest blocks first.
-fn take_all(sim: &Sim) -> Vec<Pages> {
+pub(crate) fn take_all(sim: &Sim) -> Vec<Pages> {
     let gfp = Gfp::HIGHUSER_MOVABLE | Gfp::MEMALLOC;
     let of_order = |order| std::iter::from_fn(move || sim.alloc_pages(gfp, order).ok());
     Order::ALL.into_iter().rev().flat_map(of_order).collect()

@@ -7,12 +7,10 @@ use std::sync::atomic::Ordering;
 
 const NODE: NodeId = NodeId::ZERO;
 
-/// Nothing can be freed, and the kernel moves nothing: once kswapd has given up, each request that
-/// can't wait is handed to kcompactd. After the n-th failure it does nothing for 2^n - 1 of them, at
-/// most 63.
-#[test]
-fn failures_put_it_off() {
-    let machine = boot(32 << 20, 200);
+/// A machine of which every other frame is free, with a kernel that moves nothing and a kswapd that has
+/// given up; and what is wanted there.
+fn given_up(seed: u64) -> (&'static Machine, KswapdWake) {
+    let machine = boot(32 << 20, seed);
     let kernel = machine.reclaim();
     kernel.fill(true);
     kernel.free_where(|owner| owner.pages.pfn().get().is_multiple_of(2));
@@ -23,14 +21,74 @@ fn failures_put_it_off() {
     while machine.wakeup_kswapd(&wake) == Wakeup::Needed {
         machine.kswapd_balance(NODE).unwrap();
     }
-    let mut worked = Vec::new();
-    for request in 0..300 {
+    (machine, wake)
+}
+
+/// Nothing can be freed, and the kernel moves nothing: once kswapd has given up, each request that
+/// can't wait is handed to kcompactd. After the n-th failure it does nothing for 2^n - 1 of them, at
+/// most 63.
+#[test]
+fn failures_put_it_off() {
+    let (machine, wake) = given_up(200);
+    let kernel = machine.reclaim();
+    assert_eq!(kcompactd_worked(machine, wake, 300), [0, 2, 6, 14, 30, 62, 126, 190, 254]);
+    kernel.finish();
+}
+
+/// For which of so many requests, from 0 on, kcompactd looked at anything.
+fn kcompactd_worked(machine: &Machine, wake: KswapdWake, requests: u32) -> Vec<u32> {
+    let works = |_: &u32| {
         assert_eq!(machine.wakeup_kswapd(&wake), Wakeup::NotNeeded);
-        if machine.kcompactd(NODE).unwrap().migrate_scanned > 0 {
-            worked.push(request);
-        }
+        machine.kcompactd(NODE).unwrap().migrate_scanned > 0
+    };
+    (0..requests).filter(works).collect()
+}
+
+/// A block that kcompactd makes is not one that somebody got: the next failure counts as one more.
+#[test]
+fn a_block_made_is_none_had() {
+    let (machine, wake) = given_up(205);
+    let kernel = machine.reclaim();
+    assert_eq!(kcompactd_worked(machine, wake, 8), [0, 2, 6]);
+    kernel.set_policy(Policy::Honest);
+    assert_eq!(kcompactd_worked(machine, wake, 7), [6]);
+    let gfp = (Gfp::HIGHUSER_MOVABLE | Gfp::NOWARN) - Gfp::RECLAIM;
+    while let Ok(pages) = machine.alloc_pages(gfp, Order::O9) {
+        kernel.state().own(pages, false);
     }
-    assert_eq!(worked, [0, 2, 6, 14, 30, 62, 126, 190, 254]);
+    kernel.set_policy(Policy::Busy);
+    assert_eq!(kcompactd_worked(machine, wake, 50), [0, 16, 48]);
+    kernel.finish();
+}
+
+/// Of so many requests for a large block, the numbers of those for which anything was looked at, from 1
+/// on.
+fn worked(machine: &Machine, requests: u32) -> Vec<u32> {
+    let looks = || machine.vm_events().unwrap().compact.migrate_scanned;
+    let tried = |_: &u32| {
+        // kswapd goes to sleep, so that all pageblocks may be looked at again.
+        while machine.kswapd_balance(NODE).unwrap().next == KswapdNext::Again {}
+        let before = looks();
+        let refused = machine.alloc_pages(Gfp::HIGHUSER_MOVABLE | Gfp::NOWARN, Order::O9);
+        assert!(refused.is_err());
+        looks() > before
+    };
+    (1..=requests).filter(tried).collect()
+}
+
+/// A request asks twice: before reclaim and after. In the second question the failure counts, so that
+/// after the n-th 2^n - 1 questions are put off. With a block that is had it begins anew.
+#[test]
+fn requests_are_put_off() {
+    let machine = crate::direct::checkerboard(204);
+    let kernel = machine.reclaim();
+    kernel.set_policy(Policy::Busy);
+    assert_eq!(worked(machine, 100), [1, 2, 4, 8, 16, 32, 64, 96]);
+    kernel.set_policy(Policy::Honest);
+    let pages = (0..33).find_map(|_| machine.alloc_pages(Gfp::HIGHUSER_MOVABLE, Order::O9).ok());
+    kernel.state().own(pages.expect("the wait is over"), false);
+    kernel.set_policy(Policy::Busy);
+    assert_eq!(worked(machine, 9), [1, 2, 4, 8]);
     kernel.finish();
 }
 

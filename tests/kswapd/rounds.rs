@@ -124,6 +124,26 @@ fn larger_blocks_are_left_to_compaction() {
     assert_eq!(orders, [Order::O4; 4]);
 }
 
+/// Where more could be freed than compaction needs, it is one pass until compaction has room, which it
+/// has before some zone is above its high watermark.
+#[test]
+fn larger_blocks_are_freed_for_in_one_pass() {
+    let machine = boot(64 << 20);
+    let cache = kernel(machine);
+    cache.fill(Gfp::MEMALLOC);
+    cache.state().pages.sort_by_key(|pages| u8::from(pages.pfn().get() % 8 == 4));
+    cache.state().reclaimable = 1000;
+    machine.wakeup_kswapd(&wish(Order::O4, Gfp::KERNEL));
+    cache.set_script(Script::Free(32));
+    let report = balance(machine);
+    let shrinks = &cache.state().shrinks;
+    let of_order_4 = shrinks.iter().take_while(|shrink| shrink.order == Order::O4).count();
+    assert!(
+        of_order_4 > 4 && (report.alloc_order, report.reclaim_order) == (Order::O4, Order::ZERO)
+    );
+    assert_eq!(report.passes as usize, 1 + shrinks.len() - of_order_4);
+}
+
 /// A boosted watermark has as many frames freed, without writing or swapping, and is over after a
 /// round; kcompactd is to make whole pageblocks then.
 #[test]

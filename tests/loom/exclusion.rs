@@ -214,7 +214,9 @@ fn a_request_that_is_not_served_is_withdrawn() {
 fn an_owner_with_a_limit_and_a_drainer() {
     loom::model(|| {
         let lists = Lists::new();
+        assert_eq!(lists.lock.owner(), CPU);
         assert!(lists.lock.try_own(CPU + 1).is_none());
+        assert!(lists.lock.has_room(LIMIT - 1) && !lists.lock.has_room(LIMIT));
         let uses = beside(
             &lists,
             |lists| lists.drain(1),

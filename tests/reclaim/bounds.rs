@@ -51,6 +51,22 @@ fn endless_killing_has_few_compactions() {
     machine.reclaim().finish();
 }
 
+/// A request that somebody is killed for again and again has memory compacted often at first, then after
+/// 1, 3, 7, ... rounds without: hardly more often than 48 times.
+#[test]
+fn compactions_come_at_growing_distances() {
+    let machine = boaster(ZoneLayout::NORMAL_ONLY);
+    machine.reclaim().state().verdict = OomVerdict::Killed;
+    machine.reclaim().state().max_rounds = 200;
+    assert_fails(machine, Order::O3);
+    let state = machine.reclaim().state();
+    let runs: Vec<_> = state.migrates_at_kills.windows(2).map(|at| at[0] < at[1]).collect();
+    let compacted = (0..runs.len()).filter(|at| runs[*at]);
+    assert!(compacted.eq((0..46).chain([47, 51, 59, 75, 107, 171])), "{runs:?}");
+    drop(state);
+    machine.reclaim().finish();
+}
+
 /// With nobody to kill, a request for a block ends when compaction has been tried in all ways.
 #[test]
 fn boasts_alone_end_soon() {

@@ -52,13 +52,3 @@ fn small_blocks_are_reclaimed_for() {
     request(machine, Order::O3);
     assert_eq!(passes(machine).len(), 13);
 }
-
-/// For a large block, as many frames are to be freed as it has.
-#[test]
-fn large_blocks_want_their_frames() {
-    let machine = fragmented(0);
-    machine.reclaim().state().frees = |_| 300;
-    request(machine, Order::O9);
-    assert_eq!(machine.reclaim().state().shrinks[0].nr_to_reclaim, 512);
-    assert_eq!(passes(machine), [(0, 12), (0, 11)]);
-}

@@ -30,8 +30,9 @@ pub struct State {
     pub max_rounds: u32,
     pub kills: u32,
     pub verdict: OomVerdict,
-    /// How often it was asked to move a block.
+    /// How often it was asked to move a block, and had been at each killing.
     pub migrates: u64,
+    pub migrates_at_kills: Vec<u64>,
     pub cpuset: Option<NodeMask>,
     pub context: Context,
     /// What the task becomes while it is throttled.
@@ -68,6 +69,7 @@ pub fn boot_with(mut config: SimConfig) -> &'static Machine {
         kills: 0,
         verdict: OomVerdict::NothingToKill,
         migrates: 0,
+        migrates_at_kills: Vec::new(),
         cpuset: None,
         context: Context::TASK,
         fate: Context::TASK,
@@ -216,6 +218,8 @@ impl Reclaim for Kernel {
     fn out_of_memory(&self, _: &Shortage) -> OomVerdict {
         let mut state = self.state();
         state.kills += 1;
+        let migrates = state.migrates;
+        state.migrates_at_kills.push(migrates);
         state.verdict
     }
 }

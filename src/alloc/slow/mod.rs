@@ -31,7 +31,8 @@
 //! [`max_rounds`](crate::Reclaim::max_rounds) of them; every other step is done once a round at most.
 //! A round is at most nine attempts (walks over the zonelist) and one call each of reclaim, compaction
 //! and the out-of-memory killer. Where reclaim is the crate's, it is at most thirteen passes, each with
-//! one call for each node ([`shrink`]). When the rounds are used up the request fails; one that must
+//! one call for each node, or for large blocks one for each frame that comes free, up to what compaction
+//! needs ([`shrink`]). When the rounds are used up the request fails; one that must
 //! not fail ends in a panic.
 //!
 //! As there may be many rounds, by default [`MAX_ROUNDS`](crate::MAX_ROUNDS), they have to be cheap,

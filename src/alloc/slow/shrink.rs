@@ -1,10 +1,11 @@
 //! Direct reclaim: by the kernel as a whole, or else by passes over the nodes that will do, each more
 //! urgent than the one before.
 //!
-//! The passes are Linux's: the priority falls from [`NodeShrink::DEF_PRIORITY`] to 0, until as many
-//! frames are free as were to be freed, or compaction has room to make a costly block. A pass has each
-//! node shrunk once ([`Reclaim::shrink_node`]); so there are at most thirteen calls for each node,
-//! whatever they answer.
+//! The passes are Linux's: the priority falls from [`NodeShrink::DEF_PRIORITY`] to 0, until
+//! [`Shortage::CLUSTER`] frames came free, whatever the order, or compaction has room to make a costly
+//! block. A pass has each node shrunk once ([`Reclaim::shrink_node`]), so there are at most thirteen
+//! calls for each node; for large blocks a node where frames come free indeed is shrunk again, until
+//! compaction has room there ([`kswapd`](crate::kswapd)).
 
 use super::Slow;
 use crate::alloc::PageAllocator;
@@ -16,7 +17,8 @@ use crate::zone::Zone;
 use crate::zone::watermark::{ZoneView, zone_watermark_ok};
 use crate::zone_id::ZoneId;
 use crate::{
-    AllocFlags, Gfp, NodeId, NodeShrink, Order, Reclaimed, Reclaimer, WatermarkLevel, ZoneType,
+    AllocFlags, Gfp, NodeId, NodeShrink, Order, Reclaimed, Reclaimer, Shortage, WatermarkLevel,
+    ZoneType,
 };
 
 /// How far a pass went.
@@ -50,11 +52,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if self.is_throttled_to_death(slow) {
             return Reclaimed { reclaimed: SOMETHING, scanned: 0 };
         }
-        let goal = slow.shortage().nr_to_reclaim();
         let mut all = Reclaimed::NOTHING;
         for priority in (0..=NodeShrink::DEF_PRIORITY).rev() {
             let pass = self.shrink_zones(slow, priority, &mut all);
-            if all.reclaimed >= goal {
+            if all.reclaimed >= Shortage::CLUSTER {
                 break;
             }
             if pass == Pass::ReadyToCompact {
@@ -121,25 +122,23 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
     }
 
-    /// Has the kernel shrink a node. Where something came free, kswapd may try again.
+    /// Has the kernel shrink a node.
     fn shrink(&self, slow: &Slow<'_, '_>, node: NodeId, priority: u32, all: &mut Reclaimed) {
+        let Ok(balancer) = self.balancer(node) else { return };
         let shortage = slow.shortage();
-        let done = self.reclaim.shrink_node(&NodeShrink {
+        let done = balancer.shrink_node(&NodeShrink {
             node,
             reclaimer: Reclaimer::Request,
             gfp: shortage.gfp,
             highest: shortage.highest,
             order: shortage.order,
-            nr_to_reclaim: shortage.nr_to_reclaim(),
+            nr_to_reclaim: Shortage::CLUSTER,
             priority,
             may_writepage: true,
             may_swap: true,
         });
         all.reclaimed = all.reclaimed.saturating_add(done.reclaimed);
         all.scanned = all.scanned.saturating_add(done.scanned);
-        if done.reclaimed > 0 {
-            slow.request.machine.revive_kswapd(node);
-        }
     }
 }
 
