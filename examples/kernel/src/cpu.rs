@@ -3,6 +3,7 @@
 use crate::task::Held;
 use core::arch::asm;
 use core::cell::Cell;
+use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use page_alloc::{Context, CpuId};
 use x86_64::VirtAddr;
@@ -112,6 +113,14 @@ impl Cpu {
         result
     }
 
+    /// Waits for so many interrupts of this processor's timer. It is the running one, with interrupts on.
+    pub(crate) fn wait_for_ticks(&self, number: u64) {
+        let until = self.ticks.load(Ordering::Relaxed) + number;
+        while self.ticks.load(Ordering::Relaxed) < until {
+            spin_loop();
+        }
+    }
+
     /// Asks this processor, by `wake`, to pass a barrier, and waits until it has. Whoever asks
     /// answers meanwhile, as it may have interrupts off.
     pub(crate) fn barrier(&self, wake: impl FnOnce()) {
@@ -119,7 +128,7 @@ impl Cpu {
         wake();
         while self.passed.load(Ordering::SeqCst) < number {
             Self::current().pass_barrier();
-            core::hint::spin_loop();
+            spin_loop();
         }
     }
 

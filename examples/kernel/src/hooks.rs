@@ -50,6 +50,11 @@ impl Reclaim for Kernel {
         cache::migrate(from, target)
     }
 
+    /// There are no tasks to switch to: waits for the timer.
+    fn sleep_tick(&self) {
+        Cpu::current().wait_for_ticks(1);
+    }
+
     fn try_lock_oom(&self) -> bool {
         !OOM.swap(true, Ordering::Acquire)
     }

@@ -7,6 +7,8 @@
 #![no_std]
 #![no_main]
 
+extern crate alloc;
+
 mod acpi;
 mod apic;
 mod boot_info;
@@ -18,10 +20,12 @@ mod entry;
 mod exit;
 mod frames;
 mod gate;
+mod heap;
 mod hit;
 mod hooks;
 mod mark;
 mod memory;
+mod paging;
 mod phases;
 mod physical;
 mod plant;
@@ -58,6 +62,9 @@ extern "C" fn start(magic: u32, info: u32) -> ! {
     smp::number(&apic_ids);
     smp::become_cpu(0);
     boot_allocator(&boot, &acpi, &apic_ids);
+    paging::check();
+    heap::check();
+    FRAMES.drain_local_pages(None);
     let free = FRAMES.nr_free_pages();
     cache::init();
     CPUS.store(apic_ids.len(), Ordering::Release);

@@ -3,7 +3,6 @@
 use crate::cpu::Cpu;
 use crate::frames::FRAMES;
 use crate::physical;
-use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use page_alloc::{Gfp, Order, PfnRange};
 
@@ -96,9 +95,5 @@ pub(crate) fn in_handler() {
 /// Waits for some interrupts, with nothing else going on.
 pub(crate) fn let_handlers_run() {
     LATE.store(true, Ordering::Release);
-    let ticks = &Cpu::current().ticks;
-    let until = ticks.load(Ordering::Relaxed) + 4;
-    while ticks.load(Ordering::Relaxed) < until {
-        spin_loop();
-    }
+    Cpu::current().wait_for_ticks(4);
 }

@@ -23,9 +23,8 @@ pub(crate) fn killed() -> u32 {
 pub(crate) fn grow() {
     let before = killed();
     for order in [Order::O10, Order::O5, Order::O2, Order::O0] {
-        // Nobody is killed for requests of many frames.
-        let gfp =
-            if order > Order::O0 { Gfp::KERNEL | Gfp::NOWARN | Gfp::NORETRY } else { Gfp::KERNEL };
+        // What is left in large blocks goes fast; then it is tight, frame by frame.
+        let gfp = if order > Order::O0 { Gfp::KERNEL - Gfp::RECLAIM } else { Gfp::KERNEL };
         while killed() == before {
             let Ok(pages) = FRAMES.alloc_pages(gfp | Gfp::NOWARN, order) else { break };
             let refused = MEMORY.lock().try_push(pages);
@@ -39,16 +38,15 @@ pub(crate) fn grow() {
 
 /// Kills the process, if it has memory: all of that comes free.
 pub(crate) fn kill() -> OomVerdict {
-    let mut freed = 0;
+    if MEMORY.lock().is_empty() {
+        return OomVerdict::NothingToKill;
+    }
+    // First of all it stops growing.
+    KILLED.fetch_add(1, Ordering::Relaxed);
     loop {
         // A block at a time: all of them are too many for a stack.
         let Some(pages) = MEMORY.lock().pop() else { break };
         FRAMES.free_pages(pages).expect("an allocated block");
-        freed += 1;
     }
-    if freed == 0 {
-        return OomVerdict::NothingToKill;
-    }
-    KILLED.fetch_add(1, Ordering::Relaxed);
     OomVerdict::Killed
 }

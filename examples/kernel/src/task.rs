@@ -17,6 +17,9 @@ const ROUNDS: u32 = 60_000;
 /// Blocks that a processor has at most.
 const HELD: usize = 256;
 
+/// What a handler asks for, each time.
+const ORDERS: [Order; 2] = [Order::O0, Order::O2];
+
 /// What a handler holds: few frames. Nobody else looks at it while handlers run.
 #[derive(Debug)]
 pub(crate) struct Held(SpinMutex<ArrayVec<Marked, 8>>);
@@ -41,10 +44,10 @@ pub(crate) fn tick(cpu: &Cpu) {
     cpu.ticks.fetch_add(1, Ordering::Relaxed);
     plant::in_handler();
     let mut held = cpu.held.0.lock();
-    if held.is_full() {
+    if held.remaining_capacity() < ORDERS.len() {
         held.drain(..).for_each(Marked::free);
     }
-    for order in [Order::O0, Order::O2] {
+    for order in ORDERS {
         if let Ok(pages) = FRAMES.alloc_pages(Gfp::ATOMIC | Gfp::NOWARN, order) {
             held.push(Marked::new(pages, mark::HANDLER | Cpu::id().get()));
         }
