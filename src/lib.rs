@@ -160,3 +160,8 @@ pub use zone_type::{MAX_NR_ZONES, ZoneLayout, ZoneType};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So do those of the way from a kernel to this allocator.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/porting.md")]
+struct Porting;

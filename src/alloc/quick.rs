@@ -204,14 +204,15 @@ impl<'m> Found<'m> {
         Some(Self { place, state, kind })
     }
 
-    /// In short.
+    /// What is kept of it while others are looked at: fewer words than this.
     #[inline(always)]
     pub(super) fn block(self) -> Returning {
         Returning { index: self.place.index(), state: self.state, kind: self.kind }
     }
 }
 
-/// The same, in short.
+/// Such a block, of which a call that gives back many keeps some at once until all of them go on the
+/// lists.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Returning {
     index: FrameIdx,
