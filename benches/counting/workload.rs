@@ -112,7 +112,9 @@ pub(crate) fn compactions(rounds: u64) {
     let mut board = Board::boot(SMALL);
     board.set_up(2);
     repeat(rounds, |_| board.make(black_box(PAGEBLOCK_ORDER)).expect("every second frame is free"));
-    // Some targets lie where a pageblock is made later, so that they are moved once more.
+    // Targets that lie where a pageblock is made later are moved once more: those of a search that
+    // waits for nothing, which looks at every 32nd frame at first, lie far apart.
     let least = (WARM_UP + rounds) * PAGEBLOCK_ORDER.nr_pages() / 2;
-    assert!((least..least * 5 / 4).contains(&board.moved()));
+    let moved = board.moved();
+    assert!((least..2 * least).contains(&moved), "{moved} moved, {least} at least");
 }
