@@ -6,6 +6,12 @@ use core::arch::global_asm;
 /// Bytes of the boot CPU's stack.
 const STACK: usize = 64 << 10;
 
+/// How each processor runs, from its first 64-bit instruction on: long addresses and SSE; long mode with
+/// no-execute; paging, with write protection.
+pub(crate) const CR4: u32 = 0x620;
+pub(crate) const EFER: u32 = 0x900;
+pub(crate) const CR0: u32 = 0x8001_0033;
+
 global_asm!(
     // The note of a PVH kernel: type 18 is the 32-bit entry.
     ".section .note.Xen, \"a\", @note",
@@ -46,16 +52,15 @@ global_asm!(
     "or eax, 3",
     "mov [boot_pml4], eax",
     "lgdt [boot_gdt_pointer]",
-    // Address extension and SSE; the table; long mode with no-execute; paging.
-    "mov eax, 0x620",
+    "mov eax, {cr4}",
     "mov cr4, eax",
     "mov eax, offset boot_pml4",
     "mov cr3, eax",
     "mov ecx, 0xc0000080",
     "rdmsr",
-    "or eax, 0x900",
+    "or eax, {efer}",
     "wrmsr",
-    "mov eax, 0x80010033",
+    "mov eax, {cr0}",
     "mov cr0, eax",
     "push 8",
     "mov eax, offset entry64",
@@ -91,6 +96,9 @@ global_asm!(
     "boot_pdpt: .skip 4096",
     "boot_stack: .skip {stack}",
     ".text",
+    cr0 = const CR0,
+    cr4 = const CR4,
+    efer = const EFER,
     stack = const STACK,
     start = sym crate::start,
 );

@@ -1,6 +1,7 @@
 //! Starting the other processors: each begins in real mode at a page below 1 MiB.
 
 use crate::cpu::{Cpu, MAX_CPUS};
+use crate::entry::{CR0, CR4, EFER};
 use crate::{apic, physical, traps};
 use core::arch::global_asm;
 use core::hint::spin_loop;
@@ -35,16 +36,16 @@ global_asm!(
     "cld",
     "xor ax, ax",
     "mov ds, ax",
-    "mov eax, 0x620",
+    "mov eax, {cr4}",
     "mov cr4, eax",
     "mov eax, offset boot_pml4",
     "mov cr3, eax",
     "mov ecx, 0xc0000080",
     "rdmsr",
-    "or eax, 0x900",
+    "or eax, {efer}",
     "wrmsr",
     "lgdt [{trampoline} + 8]",
-    "mov eax, 0x80010033",
+    "mov eax, {cr0}",
     "mov cr0, eax",
     // A far jump with an offset of four bytes.
     ".byte 0x66, 0xea",
@@ -71,6 +72,9 @@ global_asm!(
     "ud2",
     "trampoline_end:",
     ".text",
+    cr0 = const CR0,
+    cr4 = const CR4,
+    efer = const EFER,
     trampoline = const TRAMPOLINE,
     stacks = sym STACK_TOPS,
     start = sym start_other,
