@@ -27,6 +27,8 @@
 //! - To port it: [`Platform`], three methods; then [`PageAllocator::init`] with a [`boot::BootInfo`].
 //! - To allocate: [`PageAllocator::alloc_pages`], flags in [`Gfp`]; to free:
 //!   [`PageAllocator::free_pages`]. A block is a [`Pages`] token.
+//! - Memory that comes later: [`PageAllocator::free_reserved_area`], [`PageAllocator::free_reclaimable`],
+//!   [`PageAllocator::add_memory`].
 //! - To look: [`PageAllocator::zones`], [`report`], [`PageAllocator::verify`].
 //! - To test a policy on the host: the module `sim` (feature `std`).
 //! - One zone, a lock of your own: [`RawZone`].
@@ -63,7 +65,7 @@
 //! - **I2** A block is on one list at most. A frame marked free heads a block on a list, and every
 //!   block on a list is marked free; whoever took it off holds the only token for it.
 //! - **I3** A block starts at a multiple of its size and lies in one zone; its frames but the first
-//!   are marked as inside a block of that zone.
+//!   are marked as inside a block of that zone. Frames that are only planned for are of no zone.
 //! - **I4** Below the order of a pageblock, two buddies are never both free as a whole: they are
 //!   one block. (From a pageblock up, Linux leaves them apart when their types were changed while
 //!   they were free, and so does this crate.)

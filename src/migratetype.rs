@@ -118,6 +118,37 @@ impl MigrateType {
 }
 
 /// The name as `/proc/pagetypeinfo` prints it.
+/// A migratetype that requests have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum AskedType {
+    Unmovable,
+    Movable,
+    Reclaimable,
+}
+
+impl AskedType {
+    /// In the order of their numbers, which are those of the migratetypes.
+    pub(crate) const ALL: [Self; MIGRATE_PCPTYPES] =
+        [Self::Unmovable, Self::Movable, Self::Reclaimable];
+
+    /// `None`: requests don't have it.
+    pub(crate) fn new(migratetype: MigrateType) -> Option<Self> {
+        Self::ALL.get(migratetype.index()).copied()
+    }
+}
+
+impl From<AskedType> for MigrateType {
+    #[inline(always)]
+    fn from(asked: AskedType) -> Self {
+        match asked {
+            AskedType::Unmovable => Self::Unmovable,
+            AskedType::Movable => Self::Movable,
+            AskedType::Reclaimable => Self::Reclaimable,
+        }
+    }
+}
+
 impl fmt::Display for MigrateType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

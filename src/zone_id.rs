@@ -70,6 +70,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn none_is_no_zone() {
+        assert!(!ZoneId::NONE.is_zone());
+        assert_eq!(ZoneId::from_bits(ZoneId::NONE.get()), ZoneId::NONE);
+    }
+
+    #[test]
     fn packing_loses_nothing() {
         for node in 0..64 {
             for zone in ZoneType::ALL {

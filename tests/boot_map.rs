@@ -13,6 +13,12 @@ mod firmware;
 mod golden;
 #[path = "boot_map/hostile.rs"]
 mod hostile;
+#[path = "boot_map/hotplug.rs"]
+mod hotplug;
+#[path = "boot_map/hotplug_model.rs"]
+mod hotplug_model;
+#[path = "boot_map/hotplug_slow.rs"]
+mod hotplug_slow;
 #[path = "boot_map/later.rs"]
 mod later;
 #[path = "boot_map/later_interrupt.rs"]

@@ -10,6 +10,8 @@
 mod handler;
 #[path = "interrupt/paths.rs"]
 mod paths;
+#[path = "interrupt/rerouted.rs"]
+mod rerouted;
 #[path = "interrupt/step.rs"]
 mod step;
 

@@ -8,18 +8,24 @@
 #![cfg(loom)]
 #![expect(unsafe_code, reason = "values that loom watches over go to other threads")]
 
+#[path = "../src/sync/beside.rs"]
+mod beside;
+#[path = "loom/change.rs"]
+mod change;
 #[path = "../src/sync/cpu_lock.rs"]
 mod cpu_lock;
 #[path = "loom/exclusion.rs"]
 mod exclusion;
 #[path = "../src/sync/latch.rs"]
 mod latch;
+#[path = "../src/sync/lead.rs"]
+mod lead;
 #[path = "../src/sync/refcount.rs"]
 mod refcount;
 
 /// Stands for `src/sync/shim.rs`.
 mod shim {
-    pub(crate) use loom::sync::atomic::{AtomicIsize, AtomicU32, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, Ordering, fence};
 
     /// Half of what a drainer's barrier guarantees; see `exclusion::barrier`.
     pub(crate) fn light_barrier() {

@@ -2,7 +2,7 @@
 //! hostile ones are refused by line.
 
 use page_alloc::boot::{MemoryKind, MemoryRegion, NodeRange, Reservation};
-use page_alloc::sim::{MapError, MapFile, Sim, SimConfig};
+use page_alloc::sim::{MapError, MapFile, Sim, SimConfig, Tables};
 use page_alloc::{NoReclaim, NoTrace, NodeId, NodeMask, PhysAddr};
 use proptest::prelude::*;
 use std::fs;
@@ -85,6 +85,28 @@ fn cpus_have_nodes() {
     assert_eq!(silent.cpus, [0, 1, 0].map(node));
     let flat: MapFile = "entry 0x0 0x1000000 1".parse().unwrap();
     assert_eq!(flat.to_config(0).cpus, [NodeId::ZERO]);
+}
+
+/// What may be plugged in is told apart, and planned for only if it is asked for: then its tables are there,
+/// and nothing else is changed.
+#[test]
+fn what_may_be_plugged_in() {
+    assert_eq!(firmware("q35-6g-2n.map").hotplug(), []);
+    let map = firmware("q35-3n-hotplug.map");
+    let later = NodeRange::new(node(2), PhysAddr::new(4 << 30), 5 << 30);
+    assert_eq!(map.hotplug(), [later]);
+    let plain = map.to_config(4);
+    assert_eq!(plain.hotplug, []);
+    let mut planned = plain.clone();
+    planned.hotplug = map.hotplug().to_vec();
+    let [plain, planned] = [plain, planned].map(|mut config| {
+        config.tables = Tables::Apart;
+        boot(config)
+    });
+    assert_eq!(plain.report().managed_pages, planned.report().managed_pages);
+    assert_eq!(plain.nr_free_pages(), planned.nr_free_pages());
+    let more = planned.report().metadata_bytes - plain.report().metadata_bytes;
+    assert!((20 << 20..21 << 20).contains(&more), "{more}");
 }
 
 /// The words of each kind of line come to their fields.

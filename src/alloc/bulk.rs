@@ -124,7 +124,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ) -> Option<&'m Zone> {
         let highest = attempt.preferred.zone_type();
         for id in request.zones(attempt).filter(|id| self.cpuset_allows(attempt, *id)) {
-            if request.machine.online.len() > 1 && id.node() != attempt.preferred.node() {
+            if request.machine.nr_online() > 1 && id.node() != attempt.preferred.node() {
                 return None;
             }
             let Some(zone) = request.machine.zone(id) else { continue };

@@ -362,6 +362,6 @@ fn keeps_watermark(request: &Request<'_>, attempt: &Attempt, zone: &Zone) -> boo
 #[inline]
 fn leaves_node(request: &Request<'_>, attempt: &Attempt, zone: ZoneId) -> bool {
     attempt.flags.contains(AllocFlags::NOFRAGMENT)
-        && request.machine.online.len() > 1
+        && request.machine.nr_online() > 1
         && zone.node() != attempt.preferred.node()
 }

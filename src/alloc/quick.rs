@@ -66,21 +66,21 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let machine = self.machine()?;
         let links = machine.memmap.links();
         let here = CpuGuard::new(&self.platform);
-        let route = machine.cpus.as_slice().get(here.cpu().index())?.routes.of(gfp);
-        let pcp = &*route.pcp;
+        let routes = &machine.cpus.as_slice().get(here.cpu().index())?.routes;
+        let (pcp, asked) = (routes.lists(gfp), routes.asked(gfp));
         if !pcp.is_ample() {
             return None;
         }
-        let list = list(route.migratetype as u32);
+        let list = list(asked as u32);
         let mut lists = pcp.lists.own(&here)?;
         let index = pcp.pop(&mut lists, (list, order), links)?.into_index();
         pcp.count_allocated(list);
         drop(lists);
         drop(here);
         let frame = links.frame(index);
-        frame.hand_out(route.handed_out(order));
+        frame.hand_out(pcp.handed_out_as(order, asked));
         let pages = machine.memmap.token_of((index, frame), order);
-        self.trace.mm_page_alloc(Some(pages.pfn()), order, gfp, route.migratetype);
+        self.trace.mm_page_alloc(Some(pages.pfn()), order, gfp, asked.into());
         Some(pages)
     }
 

@@ -2,13 +2,14 @@
 //! counts, so here is what is unsafe.
 
 use super::PageAllocator;
+use super::hotplug::{HotplugError, OnlineTo, Onlined};
 use super::reserved::ReleaseError;
 use crate::boot::{self, BootInfo, BootReport, InitError, MemoryKind, Reclaimable};
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
 use crate::zone::find_allocated;
-use crate::{FreeError, Order, Pages, Pfn, PfnRange};
+use crate::{FreeError, NodeId, Order, Pages, Pfn, PfnRange};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Gives the allocator its machine: surveys the memory map, carves the tables out of it, and
@@ -185,6 +186,63 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ) -> Result<u64, ReleaseError> {
         let memory = Reclaimable::new(info, P::PAGE_SHIFT, kind).map_err(ReleaseError::BootInfo)?;
         self.release_reserved(memory.ranges())
+    }
+
+    /// Memory has come, where [`BootInfo::hotplug`] planned for it: it is free memory of the node from now on,
+    /// at the tails of the free lists.
+    ///
+    /// Spanned, present and managed frames of the zone become more; what follows from these is calculated
+    /// anew, as [`init_per_zone_wmark_min`](Self::init_per_zone_wmark_min) does. If the zone had no memory
+    /// before, it comes into all zonelists, which are made as at boot, but with all online CPUs known; a
+    /// kernel that has a kswapd for each node with memory may have to start one. Whether migratetypes are
+    /// kept apart stays as it was decided at boot (Linux looks again when it makes zonelists).
+    ///
+    /// The work is proportional to the number of largest blocks. Takes the zone's lock for up to 256 of
+    /// them at a time. Waits while another CPU adds memory: not to be called in an interrupt.
+    ///
+    /// ```
+    /// # use page_alloc::sim::{Sim, SimConfig};
+    /// use page_alloc::alloc::{HotplugError, OnlineTo};
+    /// use page_alloc::boot::NodeRange;
+    /// use page_alloc::{Gfp, NodeId, Pfn, PfnRange, PhysAddr, ZoneType};
+    /// // The machine has 64 MiB, and may get as much again at 4 GiB.
+    /// let later = NodeRange::new(NodeId::ZERO, PhysAddr::new(4 << 30), 64 << 20);
+    /// # let mut config = SimConfig::flat(64 << 20);
+    /// # config.hotplug.push(later);
+    /// # let sim = Sim::boot(config)?;
+    /// let free = sim.nr_free_pages();
+    /// let half = PfnRange::new(Pfn::new(0x10_0000), Pfn::new(0x10_2000));
+    /// // SAFETY: the machine has told of this memory, and nobody uses it.
+    /// let came = unsafe { sim.add_memory(NodeId::ZERO, half, OnlineTo::Kernel)? };
+    /// assert_eq!((came.zone, came.pages, came.populated), (ZoneType::Normal, 0x2000, true));
+    /// assert_eq!(sim.nr_free_pages(), free + 0x2000);
+    /// let page = sim.alloc_page(Gfp::KERNEL)?; // NORMAL comes first now
+    /// assert!(half.contains(page.pfn()));
+    /// # sim.free_pages(page)?;
+    /// // SAFETY: as above.
+    /// let again = unsafe { sim.add_memory(NodeId::ZERO, half, OnlineTo::Movable) };
+    /// assert_eq!(again, Err(HotplugError::Present(half.start)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Safety
+    ///
+    /// The frames are memory that works and that nobody else uses, from now on and as long as the allocator
+    /// lives; [`Platform::phys_to_virt`] reaches it as it does other memory.
+    ///
+    /// # Errors
+    ///
+    /// There is no such node, the range is not of whole largest blocks, or not all of it was planned, or
+    /// some of it has memory already. Nothing was added.
+    #[doc(alias = "online_pages")]
+    #[doc(alias = "memory_block_online")]
+    pub unsafe fn add_memory(
+        &self,
+        node: NodeId,
+        range: PfnRange,
+        to: OnlineTo,
+    ) -> Result<Onlined, HotplugError> {
+        self.online_pages(node, range, to)
     }
 
     /// The token of an allocated block that is known by number: the reverse of

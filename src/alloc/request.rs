@@ -2,7 +2,7 @@
 
 use super::PageAllocator;
 use super::flags::{alloc_flags_nofragment, cpuset_flag, current_gfp_context, first_attempt_flags};
-use crate::node::{Machine, Node, ZonelistKind, allowed, first_zones_zonelist};
+use crate::node::{Machine, Node, Zonelist, ZonelistKind, Zoneref, allowed, first_zones_zonelist};
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
@@ -21,7 +21,8 @@ pub(super) struct Request<'m> {
     pub(super) context: Context,
     /// The node whose zonelist it is.
     pub(super) node: NodeId,
-    pub(super) zonelist: &'m [ZoneId],
+    /// `None`: just one zone will do.
+    pub(super) zonelist: Option<&'m Zonelist>,
     /// The highest zone type that will do.
     pub(super) highest: ZoneType,
     /// The nodes that the caller wants.
@@ -69,13 +70,24 @@ impl<'m> Request<'m> {
             true => ZonelistKind::NoFallback,
             false => ZonelistKind::Fallback,
         };
-        let (zonelist, node) = (node.zonelist(kind), node.id);
+        let (zonelist, node) = (Some(node.zonelist(kind)), node.id);
         Ok(Self { machine, gfp, order, migratetype, context, node, zonelist, highest, nodemask })
+    }
+
+    /// All zones in the order in which they are tried.
+    #[inline]
+    fn zonerefs(&self) -> &'m [Zoneref] {
+        self.zonelist.map_or(&[], Zonelist::zones)
+    }
+
+    /// How often its zonelist was made anew.
+    pub(super) fn zonelist_generation(&self) -> u32 {
+        self.zonelist.map_or(0, Zonelist::generation)
     }
 
     /// The first zone that may serve it on nodes of the mask.
     pub(super) fn preferred(&self, nodemask: Option<NodeMask>) -> Option<ZoneId> {
-        first_zones_zonelist(self.zonelist, self.highest, nodemask)
+        first_zones_zonelist(self.zonerefs(), self.highest, nodemask)
     }
 
     /// The zones that may serve an attempt, in the order in which they are tried.
@@ -91,7 +103,7 @@ impl<'m> Request<'m> {
         &self,
         nodemask: Option<NodeMask>,
     ) -> impl Iterator<Item = ZoneId> + Clone + use<'m> {
-        allowed(self.zonelist, self.highest, nodemask)
+        allowed(self.zonerefs(), self.highest, nodemask)
     }
 
     /// A request for a block of just this zone, whatever else.
@@ -103,13 +115,13 @@ impl<'m> Request<'m> {
     ) -> Self {
         let highest = zone.shared.zone_type();
         let (gfp, context) = (Gfp::empty(), Context::TASK);
-        let (node, zonelist, nodemask) = (zone.shared.id.node(), &[], None);
+        let (node, zonelist, nodemask) = (zone.shared.id.node(), None, None);
         Self { machine, gfp, order, migratetype, context, node, zonelist, highest, nodemask }
     }
 
     /// Whether just one zone will do, whatever else.
     pub(super) fn is_of_zone(&self) -> bool {
-        self.zonelist.is_empty()
+        self.zonelist.is_none()
     }
 
     pub(super) fn is_movable(&self) -> bool {
@@ -174,7 +186,7 @@ fn nofragment_flag(machine: &Machine, preferred: ZoneId) -> AllocFlags {
         let zone = machine.sibling(preferred, ZoneType::Dma32)?;
         machine.layout.has(ZoneType::Dma32).then(|| zone.shared.present.get())
     };
-    alloc_flags_nofragment(Some(preferred.zone_type()), machine.online.len(), dma32())
+    alloc_flags_nofragment(Some(preferred.zone_type()), machine.nr_online(), dma32())
 }
 
 /// The online node of that number.

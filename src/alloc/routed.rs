@@ -89,9 +89,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             return None;
         }
         let cpu = machine.cpus.as_slice().get(self.platform.cpu_id().index())?;
-        let route = cpu.routes.of(gfp);
-        let zone = machine.zone(route.zone).filter(|zone| zone.shared.is_ample_for(order))?;
-        Some(Way { zone, cpu, migratetype: route.migratetype })
+        let zone = machine.zone(cpu.routes.zone(gfp));
+        let zone = zone.filter(|zone| zone.shared.is_ample_for(order))?;
+        Some(Way { zone, cpu, migratetype: cpu.routes.asked(gfp).into() })
     }
 
     /// Takes a block from a zone, and counts it as one from the preferred zone.

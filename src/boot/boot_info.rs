@@ -1,7 +1,7 @@
 //! What a kernel knows of its machine when it boots.
 
 use crate::ZoneLayout;
-use crate::boot::{MemoryRegion, Numa, Options, Reservation};
+use crate::boot::{MemoryRegion, NodeRange, Numa, Options, Reservation};
 
 /// All that firmware and boot loader have told the kernel, and what the kernel wants.
 ///
@@ -30,6 +30,15 @@ pub struct BootInfo<'a> {
     /// CMA areas: whole pageblocks of free memory, each in one zone. Only movable requests are
     /// served from them.
     pub cma: &'a [Reservation],
+    /// Where memory may come after boot, and on which node: what can be given to
+    /// [`add_memory`](crate::PageAllocator::add_memory). The tables have 16 bytes for each frame of it
+    /// from the beginning, whether it ever comes or not. A node that is named here is there from the
+    /// beginning, without memory.
+    ///
+    /// Whole blocks of the largest order count, from [`Options::first_frame`] on; what holds memory at boot is
+    /// not affected. The SRAT says such ranges: [`Numa::hot_pluggable`].
+    #[doc(alias = "max_possible_pfn")]
+    pub hotplug: &'a [NodeRange],
     /// Which memory and which CPU belongs to which node.
     pub numa: Numa<'a>,
     /// The number of CPUs that can ever run: their [`CpuId`](crate::CpuId)s are below it.
@@ -48,6 +57,7 @@ impl<'a> BootInfo<'a> {
             memory_map,
             reservations: &[],
             cma: &[],
+            hotplug: &[],
             numa: Numa::None,
             nr_cpus: 1,
             zones: ZoneLayout::X86_64,
@@ -66,6 +76,13 @@ impl<'a> BootInfo<'a> {
     #[must_use]
     pub const fn cma(mut self, areas: &'a [Reservation]) -> Self {
         self.cma = areas;
+        self
+    }
+
+    /// Sets where memory may come later.
+    #[must_use]
+    pub const fn hotplug(mut self, ranges: &'a [NodeRange]) -> Self {
+        self.hotplug = ranges;
         self
     }
 

@@ -1,21 +1,24 @@
 //! Making a machine of a survey: the tables, the zones and their memory, the zonelists.
 
-use super::tables::{BootZones, TablePlan, sizing};
+use super::tables::{BootZones, Growth, TablePlan, sizing};
 use super::{BootInfo, BootReport, InitError, RunState, Survey};
 use crate::memmap::{Arena, ArenaFull, Fixed, Memmap, Table};
+use crate::migratetype::AskedType;
 use crate::node::pcp::Pcps;
 use crate::node::sizing::UserMinFree;
-use crate::node::topology::{NodeLoads, Topology, mobility, zonelist};
+use crate::node::topology::{Topology, mobility};
 use crate::node::{
-    Cpu, KswapdState, Machine, MachineEvents, Node, Route, Routes, Zonelist, ZonelistKind,
-    first_zones_zonelist,
+    Cpu, KswapdState, Machine, MachineEvents, Node, Routes, Way, Zonelist, ZonelistKind, Zoneref,
+    build_all_zonelists, first_zones_zonelist,
 };
 use crate::platform::Platform;
 use crate::zone::watermark::setup::nr_free_zone_pages;
 use crate::zone::{Describer, Giving, Zone};
 use crate::zone_id::ZoneId;
-use crate::{CpuId, Gfp, Mobility, NodeId, NodeMask, PfnRange, ZoneType};
+use crate::{CpuId, Gfp, MAX_NR_ZONES, Mobility, NodeId, NodeMask, PfnRange, ZoneLayout, ZoneType};
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicU32;
+use spin::Mutex;
 
 /// The bytes of memory that the tables of a machine take; for
 /// [`PageAllocator::init_in`](crate::PageAllocator::init_in).
@@ -94,8 +97,8 @@ fn assemble(
     place: Option<PfnRange>,
 ) -> Result<(Machine, BootReport), InitError> {
     let full = |ArenaFull(needed)| InitError::MetadataTooSmall { needed, given: plan.bytes };
-    let ranges = survey.runs().map(|run| run.range);
-    let memmap = Memmap::build(&mut arena, &plan.memmap, ranges).map_err(full)?;
+    let memmap = Memmap::build(&mut arena, &plan.memmap, survey.mapped()).map_err(full)?;
+    describe_planned(survey, &memmap);
     let mut zones = BootZones::build(&mut arena, survey, plan).map_err(full)?;
     give_memory(survey, &memmap, &mut zones);
     give_cma(survey, &memmap, &mut zones);
@@ -126,7 +129,9 @@ fn assemble(
         zones,
         distances,
         online,
-        first_node: online.iter().next().unwrap_or_default(),
+        nr_online: AtomicU32::new(survey.online_nodes().len()),
+        hotplug: Mutex::new(()),
+        first_node: survey.online_nodes().iter().next().unwrap_or_default(),
         cpus,
         pcps,
         sizing: sizing(survey),
@@ -138,6 +143,14 @@ fn assemble(
     };
     machine.size_pcps();
     Ok((machine, report))
+}
+
+/// Describes what is planned for, before what is present.
+#[inline(never)]
+fn describe_planned(survey: &Survey<'_>, memmap: &Memmap) {
+    for range in survey.planned() {
+        memmap.whole_sections(range).for_each(|first| memmap.describe_planned(first));
+    }
 }
 
 /// Describes all present memory and frees what is free, in ascending order.
@@ -155,7 +168,7 @@ fn give_memory(survey: &Survey<'_>, memmap: &Memmap, zones: &mut BootZones) {
             let zone = zones.zone(ZoneId::new(run.node, survey.zone_of(run.node, start)));
             let Some(mut zone) = zone.map(|zone| zone.get_mut(memmap)) else { break };
             let range =
-                PfnRange::new(start, run.range.end.min(zone.shared.span.end.max(start + 1)));
+                PfnRange::new(start, run.range.end.min(zone.shared.span().end.max(start + 1)));
             zone.give(&mut describer, range, giving);
             start = range.end;
         }
@@ -176,7 +189,6 @@ fn give_cma(survey: &Survey<'_>, memmap: &Memmap, zones: &mut BootZones) {
 
 /// Builds both lists of every node. Only the boot CPU counts for the rule that prefers nodes
 /// without CPUs: Linux builds its lists before it knows of the others.
-#[doc(alias = "build_all_zonelists")]
 #[inline(never)]
 fn build_zonelists(
     arena: &mut Arena,
@@ -186,42 +198,36 @@ fn build_zonelists(
 ) -> Result<Table<Node>, ArenaFull> {
     let mut nodes = arena.table(plan.nodes, |i| Node {
         id: node_id(i),
-        fallback: Zonelist::EMPTY,
-        nofallback: Zonelist::EMPTY,
+        fallback: Zonelist::empty(),
+        nofallback: Zonelist::empty(),
         kswapd: KswapdState::default(),
     })?;
+    let populated = |node, zone| zones.is_populated(ZoneId::new(node, zone));
+    for node in nodes.as_mut_slice().iter_mut().filter(|node| plan.online.contains(node.id)) {
+        let own = ZoneType::ALL.iter().filter(|zone| populated(node.id, **zone)).count();
+        let own = if plan.zonelist.1 == Growth::Later { MAX_NR_ZONES } else { own };
+        node.fallback = room_for(arena, plan.zonelist)?;
+        node.nofallback = room_for(arena, (own, plan.zonelist.1))?;
+    }
     let topology = Topology {
         memory: survey.nodes_with_memory(),
         cpus: survey.cpu_node(CpuId::BOOT).into_iter().collect::<NodeMask>(),
         distance: |from, to| survey.distance(from, to),
     };
-    let populated = |node, zone| zones.is_populated(ZoneId::new(node, zone));
-    let mut loads = NodeLoads::new();
-    for node in nodes.as_mut_slice() {
-        if !plan.online.contains(node.id) {
-            continue;
-        }
-        let order = topology.node_order(node.id, &mut loads);
-        node.fallback = table_of(arena, plan.populated, zonelist(order, populated))?;
-        let own = ZoneType::ALL.iter().filter(|zone| populated(node.id, **zone)).count();
-        node.nofallback = table_of(arena, own, zonelist([node.id], populated))?;
-    }
+    let unused = plan.online.iter().filter(|node| !survey.online_nodes().contains(*node));
+    let unused = unused.collect();
+    build_all_zonelists(nodes.as_slice(), (plan.online, unused), &topology, populated);
     Ok(nodes)
 }
 
-/// A zonelist of the `len` zones that the iterator gives.
-fn table_of(
-    arena: &mut Arena,
-    len: usize,
-    mut zones: impl Iterator<Item = (NodeId, ZoneType)>,
-) -> Result<Zonelist, ArenaFull> {
-    let nowhere = (NodeId::ZERO, ZoneType::Normal);
-    arena
-        .table(len, |_| {
-            let (node, zone) = zones.next().unwrap_or(nowhere);
-            ZoneId::new(node, zone)
-        })
-        .map(Zonelist::new)
+/// A zonelist with room for so many zones, for two of them if it can grow.
+fn room_for(arena: &mut Arena, (len, growth): (usize, Growth)) -> Result<Zonelist, ArenaFull> {
+    let first = arena.table(len, |_| Zoneref::end())?;
+    let second = match growth {
+        Growth::Never => None,
+        Growth::Later => Some(arena.table(len, |_| Zoneref::end())?),
+    };
+    Ok(Zonelist::new([Some(first), second]))
 }
 
 #[inline(never)]
@@ -258,22 +264,43 @@ fn cpus(
     arena.table(plan.cpus, |i| {
         let cpu = CpuId::new(u32::try_from(i).unwrap_or(u32::MAX));
         let node = survey.cpu_node(cpu).unwrap_or_default();
-        let zonelist = nodes
-            .as_slice()
-            .get(node.index())
-            .map_or(&[][..], |node| node.zonelist(ZonelistKind::Fallback));
-        let route = |gfp: Gfp| {
-            let highest = gfp.zone_type(survey.zones()).ok()?;
-            let migratetype = mobility.migratetype(gfp.migratetype().ok()?);
-            let zone = first_zones_zonelist(zonelist, highest, None)?;
-            let lists = pcps.get(cpu, zone);
-            // SAFETY: the lists are only shared from now on, and become part of the machine that the
-            // CPU is of, as the contract of `Fixed::new` asks.
-            let lists = lists.map(|pcp| unsafe { Fixed::new(pcp) });
-            Route::new(zone, lists.unwrap_or(pcps.nowhere()), migratetype)
-        };
-        Cpu::new(node, Routes::new(route, pcps.nowhere()))
+        let way = |gfp| way((nodes, pcps), (cpu, node), (gfp, survey.zones()));
+        Cpu::new(node, Routes::new(|gfp| asked(gfp, mobility), way))
     })
+}
+
+/// Has the requests of all CPUs go to the zones that come first in the zonelists now.
+pub(crate) fn reroute(machine: &Machine) {
+    for (cpu, it) in (0..).map(CpuId::new).zip(machine.cpus.as_slice()) {
+        let tables = (&machine.nodes, &machine.pcps);
+        it.routes.lead(|gfp| way(tables, (cpu, it.node), (gfp, &machine.layout)));
+    }
+}
+
+/// The migratetype of requests with these flags; any, if they are illegal.
+fn asked(gfp: Gfp, mobility: Mobility) -> AskedType {
+    let asked = gfp.migratetype().ok().map(|asked| mobility.migratetype(asked));
+    asked.and_then(AskedType::new).unwrap_or(AskedType::Unmovable)
+}
+
+/// Where requests with these flags go that a CPU of that node makes.
+fn way(
+    (nodes, pcps): (&Table<Node>, &Pcps),
+    (cpu, node): (CpuId, NodeId),
+    (gfp, layout): (Gfp, &ZoneLayout),
+) -> Way {
+    let preferred = || {
+        let highest = gfp.zone_type(layout).ok()?;
+        gfp.migratetype().ok()?;
+        let zonelist = nodes.as_slice().get(node.index())?.zonelist(ZonelistKind::Fallback);
+        first_zones_zonelist(zonelist.zones(), highest, None)
+    };
+    let zone = preferred().unwrap_or(ZoneId::NONE);
+    let lists = if zone == ZoneId::NONE { None } else { pcps.get(cpu, zone) };
+    // SAFETY: the lists are only shared from now on, and of the machine that the CPU is of, as the
+    // contract of `Fixed::new` asks.
+    let lists = lists.map(|pcp| unsafe { Fixed::new(pcp) });
+    Way { zone, pcp: lists.unwrap_or(pcps.nowhere()) }
 }
 
 pub(super) fn node_id(index: usize) -> NodeId {

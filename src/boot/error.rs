@@ -61,6 +61,8 @@ pub enum InitError {
     },
     /// A CMA area that is not whole pageblocks of free memory in one zone, or meets another.
     IllegalCma(Reservation),
+    /// A range for memory that may come later that goes past the limit of addresses, or meets another.
+    IllegalHotplug(NodeRange),
     /// Two nodes claim the same memory.
     NumaOverlap(NodeRange, NodeRange),
     /// The SRAT has more proximity domains than there can be nodes; the first that was too much.
@@ -145,6 +147,7 @@ impl fmt::Display for InitError {
                 write!(f, "the tables need {needed} bytes, {given} were given")
             }
             Self::IllegalCma(area) => write!(f, "{area} can't be a CMA area"),
+            Self::IllegalHotplug(range) => write!(f, "{range} can't be planned for"),
             Self::NumaOverlap(one, other) => write!(f, "{one} overlaps {other}"),
             Self::TooManyNodes { domain } => {
                 write!(f, "proximity domain {domain} is one more than {MAX_NUMNODES} nodes")

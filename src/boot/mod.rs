@@ -12,6 +12,7 @@ mod boot_info;
 mod build;
 mod cma;
 mod error;
+mod hotplug;
 mod memory_map;
 mod movable;
 mod numa;
@@ -26,7 +27,7 @@ mod tables;
 
 pub use boot_info::BootInfo;
 pub use build::metadata_bytes;
-pub(crate) use build::{build, build_in};
+pub(crate) use build::{build, build_in, reroute};
 pub use error::InitError;
 pub use memory_map::{MAX_PHYSMEM_BITS, MemoryKind, MemoryRegion, Reservation};
 pub use numa::{LOCAL_DISTANCE, NodeRange, Numa, REMOTE_DISTANCE};

@@ -112,6 +112,34 @@ pub enum Numa<'a> {
     },
 }
 
+impl<'a> Numa<'a> {
+    /// The memory that the SRAT says can be plugged in, with the node that it will belong to: for
+    /// [`BootInfo::hotplug`](crate::boot::BootInfo::hotplug). Some of it may be there from the beginning.
+    /// A kernel without a heap takes as many as it has room for. Plain lists say nothing of it.
+    ///
+    /// ```
+    /// use page_alloc::boot::Numa;
+    /// assert_eq!(Numa::None.hot_pluggable()?.count(), 0);
+    /// # Ok::<(), page_alloc::boot::InitError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A SRAT that is damaged, or has more domains than there can be nodes.
+    #[doc(alias = "ACPI_SRAT_MEM_HOT_PLUGGABLE")]
+    pub fn hot_pluggable(&self) -> Result<impl Iterator<Item = NodeRange> + use<'a>, InitError> {
+        let acpi = match *self {
+            Numa::Acpi { srat, cpu_apic_ids, .. } => {
+                let srat = Srat::parse(srat)?;
+                let domains = Domains::number(&srat)?;
+                Some(Acpi { srat, slit: None, cpu_apic_ids, domains })
+            }
+            Numa::None | Numa::Ranges { .. } => None,
+        };
+        Ok(acpi.into_iter().flat_map(Acpi::hot_pluggable))
+    }
+}
+
 /// Refuses a distance that can't be one.
 pub(crate) fn check_distance(from: usize, to: usize, distance: u8) -> Result<(), InitError> {
     if distance < LOCAL_DISTANCE || (from == to && distance != LOCAL_DISTANCE) {
@@ -195,10 +223,19 @@ struct Acpi<'a> {
 impl<'a> Acpi<'a> {
     fn ranges(&self) -> impl Iterator<Item = NodeRange> {
         self.srat.affinities().filter_map(|affinity| match affinity {
-            Affinity::Memory { domain, base, length } => {
+            Affinity::Memory { domain, base, length, .. } => {
                 Some(NodeRange::new(self.domains.node(domain)?, base, length))
             }
             Affinity::Cpu { .. } => None,
+        })
+    }
+
+    fn hot_pluggable(self) -> impl Iterator<Item = NodeRange> + use<'a> {
+        self.srat.affinities().filter_map(move |affinity| match affinity {
+            Affinity::Memory { domain, base, length, hot_pluggable: true } => {
+                Some(NodeRange::new(self.domains.node(domain)?, base, length))
+            }
+            Affinity::Memory { .. } | Affinity::Cpu { .. } => None,
         })
     }
 

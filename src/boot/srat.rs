@@ -73,7 +73,7 @@ pub(crate) enum Affinity {
     /// The CPU with this APIC id is in the domain.
     Cpu { domain: u32, apic_id: u32 },
     /// The memory is in the domain. It need not exist: it may be plugged in later.
-    Memory { domain: u32, base: PhysAddr, length: u64 },
+    Memory { domain: u32, base: PhysAddr, length: u64, hot_pluggable: bool },
 }
 
 /// A SRAT that has been checked.
@@ -155,8 +155,9 @@ fn local_apic(entry: &[u8], revision: u8) -> Option<Affinity> {
 fn memory(entry: &[u8], revision: u8) -> Option<Affinity> {
     let domain = domain_of(u32_at(entry, 2)?, revision);
     let base = PhysAddr::new(u64_at(entry, 8)?);
-    let memory = Affinity::Memory { domain, base, length: u64_at(entry, 16)? };
-    enabled(u32_at(entry, 28)?).then_some(memory)
+    let (length, flags) = (u64_at(entry, 16)?, u32_at(entry, 28)?);
+    let memory = Affinity::Memory { domain, base, length, hot_pluggable: flags & 2 != 0 };
+    enabled(flags).then_some(memory)
 }
 
 fn x2apic(entry: &[u8]) -> Option<Affinity> {

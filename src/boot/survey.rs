@@ -2,7 +2,7 @@
 
 use crate::boot::movable::{MovableStarts, movable_starts};
 use crate::boot::sweep::Firmware;
-use crate::boot::{BootInfo, Dropped, InitError, Options, Run, RunState, Sweep};
+use crate::boot::{BootInfo, Dropped, InitError, NodeRange, Options, Run, RunState, Sweep};
 use crate::{CpuId, MAX_NUMNODES, NodeId, NodeMask, Pfn, PfnRange, ZoneLayout, ZoneType};
 
 /// What a zone of a node has.
@@ -54,6 +54,8 @@ pub struct Survey<'a> {
     /// From the first to the last frame of the machine.
     span: PfnRange,
     movable: MovableStarts,
+    /// Where memory may come later.
+    pub(super) hotplug: &'a [NodeRange],
 }
 
 impl<'a> Survey<'a> {
@@ -87,6 +89,7 @@ impl<'a> Survey<'a> {
             nodes: [PfnRange::default(); MAX_NUMNODES],
             span: PfnRange::default(),
             movable: [None; MAX_NUMNODES],
+            hotplug: &[],
         })
     }
 
@@ -98,7 +101,8 @@ impl<'a> Survey<'a> {
         }
         self.measure_nodes();
         self.movable = movable_starts(self, info.options.movable);
-        self.set_cma(info.cma)
+        self.set_cma(info.cma)?;
+        self.set_hotplug(info.hotplug)
     }
 
     /// Finds the first and last frames.

@@ -5,11 +5,18 @@ use super::{InitError, Survey};
 use crate::memmap::{Arena, ArenaFull, MemmapPlan, TABLE_ALIGN, Table};
 use crate::node::pcp::{PcpOrders, Pcps};
 use crate::node::sizing::{Sizing, sizes};
-use crate::node::{Cpu, Node};
+use crate::node::{Cpu, Node, Zoneref};
 use crate::zone::Zone;
 use crate::zone::watermark::setup::ZoneSize;
 use crate::zone_id::ZoneId;
 use crate::{MAX_NR_ZONES, Mobility, NodeMask, PfnRange, ZoneType};
+
+/// Whether zones can get memory that have none at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Growth {
+    Never,
+    Later,
+}
 
 /// The dimensions of all tables.
 #[derive(Debug)]
@@ -19,8 +26,8 @@ pub(super) struct TablePlan {
     /// One more than the highest node number.
     pub(super) nodes: usize,
     pub(super) cpus: usize,
-    /// Zones that have memory.
-    pub(super) populated: usize,
+    /// The places of a zonelist: of those zones that have memory; if zones can come later, of all, twice.
+    pub(super) zonelist: (usize, Growth),
     pub(super) pcp: PcpOrders,
     pub(super) bytes: usize,
 }
@@ -28,29 +35,36 @@ pub(super) struct TablePlan {
 impl TablePlan {
     #[inline(never)]
     pub(super) fn new(survey: &Survey<'_>) -> Result<Self, InitError> {
-        let ranges = survey.runs().map(|run| run.range);
+        let ranges = survey.mapped();
         let too_many = InitError::TooManyFrames {
             frames: ranges.clone().map(|range| range.len()).sum(),
             limit: MemmapPlan::MAX_FRAMES,
         };
         let memmap = MemmapPlan::new(ranges).ok_or(too_many)?;
-        let online = survey.online_nodes();
+        let later = survey.hotplug_nodes();
+        let online = NodeMask::from_bits(survey.online_nodes().bits() | later.bits());
         let nodes = online.iter().last().map_or(1, |node| node.index() + 1);
         let cpus = survey.nr_cpus() as usize;
         let populated = all_zones(nodes)
             .filter(|zone| survey.zone(zone.node(), zone.zone_type()).present > 0)
             .count();
+        let zonelist = match later.is_empty() {
+            true => (populated, Growth::Never),
+            false => (online.len() as usize * MAX_NR_ZONES, Growth::Later),
+        };
         let pcp = survey.options().pcp;
-        let mut plan = Self { memmap, online, nodes, cpus, populated, pcp, bytes: 0 };
+        let mut plan = Self { memmap, online, nodes, cpus, zonelist, pcp, bytes: 0 };
         plan.bytes = plan.sum().ok_or(too_many)?;
         Ok(plan)
     }
 
     /// The bytes of all tables, and what aligning the first may take.
     fn sum(&self) -> Option<usize> {
-        let zonelists = Arena::bytes_for::<ZoneId>(self.populated)?
-            .checked_add(Arena::bytes_for::<ZoneId>(MAX_NR_ZONES)?)?
-            .checked_mul(self.nodes)?;
+        let (zones, growth) = self.zonelist;
+        let places = if growth == Growth::Later { 2 * self.nodes } else { self.nodes };
+        let zonelists = Arena::bytes_for::<Zoneref>(zones)?
+            .checked_add(Arena::bytes_for::<Zoneref>(MAX_NR_ZONES)?)?
+            .checked_mul(places)?;
         [
             self.memmap.bytes()?,
             Arena::bytes_for::<Zone>(self.nodes * ZoneId::PER_NODE)?,

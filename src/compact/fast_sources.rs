@@ -57,7 +57,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
             self.lists.found(pfn);
             let pageblock = start_of(pfn, PAGEBLOCK_ORDER);
             self.claimed = Some(pageblock);
-            self.migrate = pageblock.max(self.at.zone.shared.span.start);
+            self.migrate = pageblock.max(self.at.zone.shared.span().start);
         } else {
             self.lists.failed();
             self.migrate = self.lists.fall_back().unwrap_or(self.migrate);
@@ -68,7 +68,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// not for requests that would take a movable pageblock over. What was found is marked, so marks
     /// have to count.
     fn searches_sources(&self, wanted: Order) -> bool {
-        let begins = self.migrate == self.at.zone.shared.span.start
+        let begins = self.migrate == self.at.zone.shared.span().start
             || self.migrate == start_of(self.migrate, PAGEBLOCK_ORDER);
         let takes_over = self.request.is_direct && self.request.migratetype != MigrateType::Movable;
         let large = wanted > PAGE_ALLOC_COSTLY_ORDER;
@@ -94,7 +94,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// soon.
     fn sources_end(&self) -> Pfn {
         let distance = self.free.get().saturating_sub(self.migrate.get());
-        let part = if self.migrate == self.at.zone.shared.span.start { 2 } else { 8 };
+        let part = if self.migrate == self.at.zone.shared.span().start { 2 } else { 8 };
         start_of(self.migrate + distance / part, PAGEBLOCK_ORDER)
     }
 }

@@ -63,7 +63,7 @@ impl Sweep {
         for index in zone.blocks_from(order, MigrateType::Movable, ListEnd::Tail) {
             seen += 1;
             let pfn = zone.memmap.pfn_of(index);
-            self.saw(pfn, zone.shared.span.start);
+            self.saw(pfn, zone.shared.span().start);
             if pfn >= self.preferred {
                 best = Some((Merit::Preferred, pfn, index));
                 break;
@@ -177,7 +177,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
             return;
         }
         let Some(pageblock) = self.at.pageblock_at(pfn) else { return };
-        let end = end_of(pfn, PAGEBLOCK_ORDER).min(self.at.zone.shared.span.end);
+        let end = end_of(pfn, PAGEBLOCK_ORDER).min(self.at.zone.shared.span().end);
         self.isolate_in((start_of(pfn, PAGEBLOCK_ORDER), end), 1, wanted);
         if self.targets.frames() < wanted {
             self.at.memmap().pageblock(pageblock).skip();

@@ -34,7 +34,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// The scanners have met: the next compaction starts anew.
     fn end_of_zone(&self) -> CompactResult {
         let notes = self.at.notes();
-        notes.reset_positions(self.at.zone.shared.span);
+        notes.reset_positions(self.at.zone.shared.span());
         if self.request.is_direct {
             notes.want_flush();
         }

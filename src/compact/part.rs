@@ -21,8 +21,8 @@ impl Part {
     /// may be before and after them: Linux counts these to the zone around them.
     #[doc(alias = "pageblock_pfn_to_page")]
     pub(super) fn of(memmap: &Memmap, zone: &ZoneShared, pfn: Pfn) -> Option<Self> {
-        let start = start_of(pfn, PAGEBLOCK_ORDER).max(zone.span.start);
-        let end = end_of(pfn, PAGEBLOCK_ORDER).min(zone.span.end);
+        let start = start_of(pfn, PAGEBLOCK_ORDER).max(zone.span().start);
+        let end = end_of(pfn, PAGEBLOCK_ORDER).min(zone.span().end);
         let frames = u32::try_from(end.get().checked_sub(start.get())?).ok()?;
         // Where there is no first frame there is no other: all are of one section.
         let first = memmap.index_of(start)?;

@@ -67,7 +67,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Compactor<'_, P, R, T> {
 
     /// The scanners where they start.
     pub(super) fn begin(&self, request: CompactRequest) -> Control<'_, P, R, T> {
-        let (span, notes) = (self.zone.shared.span, self.notes());
+        let (span, notes) = (self.zone.shared.span(), self.notes());
         let (migrate, free) = match request.minds_hints() {
             false => (span.start, last_pageblock(span)),
             true => {

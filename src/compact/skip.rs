@@ -35,18 +35,18 @@ pub(crate) fn reset_isolation_suitable<'z>(
 #[doc(alias = "__reset_isolation_suitable")]
 pub(super) fn clear_skips(memmap: &Memmap, zone: &ZoneShared, reclaim: &impl Reclaim) {
     let state = &zone.compaction;
-    if zone.span.is_empty() || !state.wants_flush() {
+    if zone.span().is_empty() || !state.wants_flush() {
         return;
     }
     state.flushed();
-    let (mut low, mut high) = (first_pageblock(zone), last_pageblock(zone.span).get());
+    let (mut low, mut high) = (first_pageblock(zone), last_pageblock(zone.span()).get());
     let (mut first_source, mut last_target) = (None, None);
     while low < high {
         reclaim.cond_resched();
         let sought = if first_source.is_some() { Sought::Either } else { Sought::Source };
         if clear_skip(memmap, zone, low, sought) && first_source.is_none() {
             first_source = Some(low);
-            state.restart_migrate(Pfn::new(low).max(zone.span.start));
+            state.restart_migrate(Pfn::new(low).max(zone.span().start));
         }
         let sought = if last_target.is_some() { Sought::Either } else { Sought::Target };
         if clear_skip(memmap, zone, high, sought) && last_target.is_none() {
@@ -57,13 +57,13 @@ pub(super) fn clear_skips(memmap: &Memmap, zone: &ZoneShared, reclaim: &impl Rec
         high = high.saturating_sub(PAGEBLOCK_NR_PAGES);
     }
     if first_source.zip(last_target).is_none_or(|(first, last)| first >= last) {
-        state.set_migrate(Pfn::new(low).max(zone.span.start));
-        state.set_free(Pfn::new(high).max(zone.span.start));
+        state.set_migrate(Pfn::new(low).max(zone.span().start));
+        state.set_free(Pfn::new(high).max(zone.span().start));
     }
 }
 
 fn first_pageblock(zone: &ZoneShared) -> u64 {
-    zone.span.start.get() & !(PAGEBLOCK_NR_PAGES - 1)
+    zone.span().start.get() & !(PAGEBLOCK_NR_PAGES - 1)
 }
 
 /// Whether the pageblock has what is sought; if so, its bit is cleared.

@@ -102,7 +102,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// Collects from the scanner's place up to a batch or the end of the pageblock, or all up to its
     /// end if a part was moved already; gives where it stopped.
     fn scan(&mut self, end: Pfn) -> Pfn {
-        let mut pfn = self.migrate.max(self.at.zone.shared.span.start);
+        let mut pfn = self.migrate.max(self.at.zone.shared.span().start);
         let whole = self.request.skips_on_failure();
         let mut part_end = whole.map_or(end, |order| end_of(pfn, order));
         while pfn < end && (self.is_rescan || !self.batch.is_full()) {

@@ -26,7 +26,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
             self.at.breathe(start);
             if let Some(pageblock) = self.target_at(start) {
                 let before = self.targets.frames();
-                let end = (start + PAGEBLOCK_NR_PAGES).min(self.at.zone.shared.span.end);
+                let end = (start + PAGEBLOCK_NR_PAGES).min(self.at.zone.shared.span().end);
                 from = self.isolate_in((from, end), stride, wanted);
                 if from == end {
                     self.skip_target(pageblock, start);
@@ -48,7 +48,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
 
     /// Where the free scanner goes on: a pageblock that it has been through is done.
     fn restart_at(&self, from: Pfn, start: Pfn) -> Pfn {
-        let end = (start + PAGEBLOCK_NR_PAGES).min(self.at.zone.shared.span.end);
+        let end = (start + PAGEBLOCK_NR_PAGES).min(self.at.zone.shared.span().end);
         let done = from >= end;
         if done { Pfn::new(start.get().saturating_sub(PAGEBLOCK_NR_PAGES)) } else { from }
     }
@@ -76,7 +76,7 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// block that it looks at; gives where it stopped.
     #[doc(alias = "isolate_freepages_block")]
     pub(super) fn isolate_in(&mut self, (start, end): (Pfn, Pfn), stride: u64, wanted: u64) -> Pfn {
-        let mut pfn = start.max(self.at.zone.shared.span.start);
+        let mut pfn = start.max(self.at.zone.shared.span().start);
         while pfn < end {
             self.stats.free_scanned += 1;
             let (free, frames) = self.free_at(pfn);

@@ -54,7 +54,7 @@ impl Memmap {
     }
 
     /// All frames of a section are of this zone and the first descriptor speaks for them; the pageblocks
-    /// are MOVABLE. Only at boot.
+    /// are MOVABLE. Only at boot, or if the section was [planned](Self::describe_planned).
     #[inline]
     fn describe_pristine(&self, first: FrameIdx, zone: ZoneId) {
         for pageblock in self.pageblocks_of(first) {
@@ -80,6 +80,17 @@ impl Memmap {
     #[inline]
     pub(crate) fn describe_free(&self, first: FrameIdx, zone: ZoneId) {
         self.describe_pristine(first, zone);
+    }
+
+    /// Describes a section of which nothing is present, by its first frame alone.
+    pub(crate) fn describe_planned(&self, first: FrameIdx) {
+        self.frame(first).reset(FrameState::ABSENT);
+        self.pageblocks_of(first).into_iter().for_each(Pageblock::describe_planned);
+    }
+
+    /// Whether nothing of the section has come yet that was planned.
+    pub(crate) fn is_planned(&self, first: FrameIdx) -> bool {
+        self.is_pristine(first) && self.frame(first).state() == FrameState::ABSENT
     }
 
     /// Describes every frame of a section as absent.

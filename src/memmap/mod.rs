@@ -13,6 +13,7 @@ mod frame;
 mod index;
 #[expect(unsafe_code, reason = "descriptors by index, and lists of them")]
 mod links;
+mod lookup;
 mod pageblock;
 mod plan;
 #[expect(unsafe_code, reason = "tables in memory that was carved at boot")]
@@ -27,6 +28,8 @@ pub(crate) use frame::{Frame, FrameKind, FrameState, ZoneBits};
 pub(crate) use index::FrameIdx;
 pub(crate) use links::{FrameLinks, FrameList, ListEnd};
 pub(crate) use plan::MemmapPlan;
-pub(crate) use raw::{Arena, ArenaFull, Fixed, LentMemmap, Memmap, Place, TABLE_ALIGN, Table};
+pub(crate) use raw::{
+    Arena, ArenaFull, Fixed, FixedCell, LentMemmap, Memmap, Place, TABLE_ALIGN, Table,
+};
 pub(crate) use section::SECTION_FRAMES;
 pub(crate) use stack::FrameStack;

@@ -98,10 +98,15 @@ impl Pageblock {
     }
 
     /// All frames are of this zone, the pageblock is of this type, and its section is pristine. Only at
-    /// boot.
+    /// boot, or where its section was pristine before, and of no zone: nobody looks at more of it then.
     #[inline]
     pub(super) fn describe_pristine(&self, zone: ZoneId, migratetype: MigrateType) {
         self.0.init_closed(u32::from(zone.get()) << ZONE_SHIFT | migratetype as u32);
+    }
+
+    /// There are no frames yet, and its section is pristine. Only at boot.
+    pub(super) fn describe_planned(&self) {
+        self.0.init_closed(MIXED | MigrateType::Unmovable as u32);
     }
 
     /// All frames are of this zone.

@@ -11,14 +11,14 @@ use super::links::FrameLinks;
 use super::pageblock::Pageblock;
 use super::plan::MemmapPlan;
 use super::section::{PAGEBLOCK_SHIFT, SECTION_FRAMES, SECTION_SHIFT, SectionBase, SectionCount};
+use crate::sync::Lead;
 use crate::zone_id::ZoneId;
 use crate::{Order, Pages, Pfn, PfnRange};
 use core::fmt;
 use core::iter;
 use core::marker::PhantomData;
-use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::AtomicU32;
 
 /// Tables start at multiples of this, a pair of cache lines.
 pub(crate) const TABLE_ALIGN: usize = 128;
@@ -167,6 +167,40 @@ unsafe impl<T: Sync> Send for Fixed<T> {}
 // SAFETY: by the invariant of `Fixed`, likewise.
 unsafe impl<T: Sync> Sync for Fixed<T> {}
 
+/// Where a [`Fixed`] stands that may become another one. It is one word, which one instruction reads.
+///
+/// # Invariants
+///
+/// `lead` gives the place of a `Fixed`.
+pub(crate) struct FixedCell<T> {
+    lead: Lead<T>,
+    holds: PhantomData<Fixed<T>>,
+}
+
+impl<T> FixedCell<T> {
+    pub(crate) fn new(value: Fixed<T>) -> Self {
+        // INVARIANT: it is the place of `value`.
+        Self { lead: Lead::new(value.place.as_ptr()), holds: PhantomData }
+    }
+
+    pub(crate) fn set(&self, value: Fixed<T>) {
+        // INVARIANT: it is the place of `value`.
+        self.lead.set(value.place.as_ptr());
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> &T {
+        // SAFETY: by the invariant of `FixedCell`, and that of `Fixed`.
+        unsafe { &*self.lead.get() }
+    }
+}
+
+impl<T> fmt::Debug for FixedCell<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FixedCell")
+    }
+}
+
 impl<T> fmt::Debug for Fixed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Fixed")
@@ -195,9 +229,9 @@ pub(crate) struct Memmap {
     bases: Table<SectionBase>,
     /// By pageblock, with two for section 0.
     pageblocks: Table<Pageblock>,
-    root: Table<AtomicU32>,
-    leaves: Table<AtomicU32>,
-    directory: Directory,
+    pub(super) root: Table<AtomicU32>,
+    pub(super) leaves: Table<AtomicU32>,
+    pub(super) directory: Directory,
 }
 
 /// A link word as the frame that it names; `Err` with the word if it names none.
@@ -230,57 +264,6 @@ impl Memmap {
         let memmap = Self { links, nr_frames, bases, pageblocks, root, leaves, directory };
         memmap.fill_directory(runs);
         Ok(memmap)
-    }
-
-    /// Enters the mapped sections, whose places in the address space `runs` gives, ascending.
-    fn fill_directory(&self, runs: impl Iterator<Item = Range<u64>>) {
-        let (mut stretches, mut number) = (0, 1);
-        for run in runs {
-            for part in self.directory.by_stretch(run) {
-                let root = self.entry(&self.root, self.directory.root_index(part.start));
-                let Some(root) = root else { continue };
-                if root.load(Ordering::Relaxed) == 0 {
-                    stretches += 1;
-                    root.store(stretches, Ordering::Relaxed);
-                }
-                for leaf in self.leaves_of(root.load(Ordering::Relaxed), part) {
-                    leaf.store(number, Ordering::Relaxed);
-                    number += 1;
-                }
-            }
-        }
-    }
-
-    /// The lower level's entries for places of one stretch.
-    fn leaves_of(&self, stretch: u32, places: Range<u64>) -> &[AtomicU32] {
-        let first = u64::from(stretch.saturating_sub(1)) * self.directory.leaf_len();
-        let first = first + self.directory.leaf_offset(places.start);
-        let index = |entry: u64| usize::try_from(entry).unwrap_or(usize::MAX);
-        let entries = index(first)..index(first + (places.end - places.start));
-        self.leaves.as_slice().get(entries).unwrap_or_default()
-    }
-
-    #[inline]
-    fn entry<'t>(&self, table: &'t Table<AtomicU32>, index: u64) -> Option<&'t AtomicU32> {
-        table.as_slice().get(usize::try_from(index).ok()?)
-    }
-
-    /// The lower level's entry for a section of the address space, `stretch` from the upper level.
-    #[inline]
-    fn leaf(&self, stretch: u32, place: u64) -> Option<&AtomicU32> {
-        let first = u64::from(stretch.checked_sub(1)?) * self.directory.leaf_len();
-        self.entry(&self.leaves, first + self.directory.leaf_offset(place))
-    }
-
-    /// The index of a frame, `None` if its section is not mapped.
-    #[inline]
-    pub(crate) fn index_of(&self, pfn: Pfn) -> Option<FrameIdx> {
-        let place = pfn.get() >> SECTION_SHIFT;
-        let root = self.entry(&self.root, self.directory.root_index(place))?;
-        let number = self.leaf(root.load(Ordering::Relaxed), place)?.load(Ordering::Relaxed);
-        let offset = (pfn.get() & (SECTION_FRAMES - 1)) as u32;
-        // INVARIANT: the directory holds numbers of mapped sections only.
-        FrameIdx::new(number, offset)
     }
 
     /// The list adapter over this memmap.

@@ -2,12 +2,15 @@
 
 use super::pcp::{Pcp, Pcps};
 use super::sizing::{Sizing, UserMinFree};
-use super::{Cpu, MachineEvents, Node};
+use super::topology::Topology;
+use super::{Cpu, MachineEvents, Node, build_all_zonelists};
 use crate::memmap::{Memmap, Table};
 use crate::zone::Zone;
 use crate::zone::watermark::ZoneView;
 use crate::zone_id::ZoneId;
 use crate::{CpuId, Mobility, NodeId, NodeMask, PfnRange, WatermarkLevel, ZoneLayout, ZoneType};
+use core::sync::atomic::{AtomicU32, Ordering};
+use spin::Mutex;
 
 /// All that an initialised allocator knows of its machine.
 #[derive(Debug)]
@@ -21,7 +24,13 @@ pub(crate) struct Machine {
     pub(crate) distances: Table<u8>,
     /// The nodes that there are.
     pub(crate) online: NodeMask,
-    /// The lowest of them.
+    /// How many of them have memory or CPUs: the others are only planned for.
+    #[doc(alias = "nr_online_nodes")]
+    pub(crate) nr_online: AtomicU32,
+    /// Held by who has memory come.
+    #[doc(alias = "mem_hotplug_lock")]
+    pub(crate) hotplug: Mutex<()>,
+    /// The lowest of the nodes that had memory or CPUs at boot.
     pub(crate) first_node: NodeId,
     /// By CPU number.
     pub(crate) cpus: Table<Cpu>,
@@ -40,6 +49,12 @@ impl Machine {
     #[inline]
     pub(crate) fn node(&self, node: NodeId) -> Option<&Node> {
         if self.online.contains(node) { self.nodes.as_slice().get(node.index()) } else { None }
+    }
+
+    /// The number of nodes that have memory or CPUs.
+    #[inline]
+    pub(crate) fn nr_online(&self) -> u32 {
+        self.nr_online.load(Ordering::Relaxed)
     }
 
     /// Somebody could free memory of that node: if its kswapd has given up, it may try again.
@@ -85,6 +100,30 @@ impl Machine {
         let here = online().filter(|cpu| cpu.node == node).count();
         let sharing = if here > 0 { here } else { online().count() };
         u32::try_from(sharing).unwrap_or(u32::MAX)
+    }
+
+    /// Makes all zonelists anew, of the zones that have memory now. All CPUs that are online count.
+    pub(crate) fn build_all_zonelists(&self) {
+        let populated = self.online_zones().filter(|zone| zone.shared.is_populated());
+        let memory: NodeMask = populated.map(|zone| zone.shared.id.node()).collect();
+        let cpus = self.cpus.as_slice().iter();
+        let all: NodeMask = cpus.clone().map(|cpu| cpu.node).collect();
+        let used = NodeMask::from_bits(memory.bits() | all.bits());
+        self.nr_online.store(used.len(), Ordering::Relaxed);
+        let unused = self.online.iter().filter(|node| !used.contains(*node)).collect();
+        let topology = Topology {
+            memory,
+            cpus: cpus.filter(|cpu| cpu.is_online()).map(|cpu| cpu.node).collect(),
+            distance: |from, to| self.distance(from, to),
+        };
+        build_all_zonelists(
+            self.nodes.as_slice(),
+            (self.online, unused),
+            &topology,
+            |node, zone| {
+                self.zone(ZoneId::new(node, zone)).is_some_and(|zone| zone.shared.is_populated())
+            },
+        );
     }
 
     /// The distance between two nodes; the greatest for one that there is not.

@@ -15,13 +15,12 @@ pub(crate) use cpu::Cpu;
 pub(crate) use events::MachineEvents;
 pub(crate) use kswapd::KswapdState;
 pub(crate) use machine::Machine;
-pub(crate) use route::{Route, Routes};
+pub(crate) use route::{Routes, Way};
 pub(crate) use wishes::Wanted;
 pub use zonelist::ZonelistKind;
-pub(crate) use zonelist::{Zonelist, allowed, first_zones_zonelist};
+pub(crate) use zonelist::{Zonelist, Zoneref, allowed, build_all_zonelists, first_zones_zonelist};
 
 use crate::NodeId;
-use crate::zone_id::ZoneId;
 
 /// One NUMA node: where requests that prefer it are served from. Its zones stand in the machine's
 /// table.
@@ -42,10 +41,10 @@ pub(crate) struct Node {
 
 impl Node {
     #[inline]
-    pub(crate) fn zonelist(&self, kind: ZonelistKind) -> &[ZoneId] {
+    pub(crate) fn zonelist(&self, kind: ZonelistKind) -> &Zonelist {
         match kind {
-            ZonelistKind::Fallback => self.fallback.zones(),
-            ZonelistKind::NoFallback => self.nofallback.zones(),
+            ZonelistKind::Fallback => &self.fallback,
+            ZonelistKind::NoFallback => &self.nofallback,
         }
     }
 }

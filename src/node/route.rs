@@ -1,9 +1,11 @@
 //! Where the requests of a CPU go that ask for nothing special.
 
 use super::pcp::Pcp;
-use crate::memmap::{Fixed, FrameState};
+use crate::Gfp;
+use crate::memmap::{Fixed, FixedCell};
+use crate::migratetype::AskedType;
 use crate::zone_id::ZoneId;
-use crate::{Gfp, MIGRATE_PCPTYPES, MigrateType, Order};
+use core::sync::atomic::{AtomicU16, Ordering};
 
 /// The flags that choose zone and migratetype are the lowest ones.
 const ROUTED: u32 = Gfp::DMA.bits()
@@ -17,73 +19,77 @@ const NR_ROUTES: usize = ROUTED as usize + 1;
 
 static_assertions::const_assert!(NR_ROUTES.is_power_of_two());
 
-/// Where requests go that ask for nothing special: the zone that they prefer, the running CPU's lists
-/// of it, and the migratetype, one of the first three, that chooses the list.
+/// Where requests go that ask for nothing special: to the zone that they prefer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Route {
-    /// [`Pcps::nowhere`](super::pcp::Pcps::nowhere): there are no lists, or no such zone.
-    pub(crate) pcp: Fixed<Pcp>,
-    /// The state of a frame that is handed out to such a request.
-    handed_out: FrameState,
+pub(crate) struct Way {
     /// [`ZoneId::NONE`]: the flags are illegal, or no zone serves them.
     pub(crate) zone: ZoneId,
-    pub(crate) migratetype: MigrateType,
-}
-
-impl Route {
-    /// To no zone, and to these lists of none.
-    fn to_none(pcp: Fixed<Pcp>) -> Self {
-        let migratetype = MigrateType::Unmovable;
-        Self { pcp, handed_out: FrameState::ABSENT, zone: ZoneId::NONE, migratetype }
-    }
-
-    /// To a zone and its lists, for one of the types that requests have.
-    pub(crate) fn new(zone: ZoneId, pcp: Fixed<Pcp>, migratetype: MigrateType) -> Option<Self> {
-        let handed_out = FrameState::allocated(Order::ZERO, zone).asked_for(migratetype);
-        let routed = migratetype.index() < MIGRATE_PCPTYPES;
-        routed.then_some(Self { pcp, handed_out, zone, migratetype })
-    }
-
-    /// The state of a frame that heads a block of that order, when it is handed out.
-    #[inline]
-    pub(crate) fn handed_out(&self, order: Order) -> FrameState {
-        self.handed_out.with_order(order)
-    }
+    /// The CPU's lists of it; [`Pcps::nowhere`](super::pcp::Pcps::nowhere): there are none, or no zone.
+    pub(crate) pcp: Fixed<Pcp>,
 }
 
 /// The routes of one CPU, by flags. Part by part: each is found by its own index, without a look at the
 /// place of the whole.
+///
+/// When memory comes to a zone that had none, routes lead elsewhere, while their CPU uses them. So no
+/// two of these words are relied upon to fit together, but for the migratetype, which stays: a request
+/// takes all that it needs to know of its zone from the lists, which it finds by one look at one word,
+/// or from the zone that it finds by another. Who finds what was right a moment ago is served from
+/// there; that is as if it had come a moment earlier.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    pcps: [Fixed<Pcp>; NR_ROUTES],
-    handed_out: [FrameState; NR_ROUTES],
-    zones: [ZoneId; NR_ROUTES],
-    migratetypes: [MigrateType; NR_ROUTES],
+    pcps: [FixedCell<Pcp>; NR_ROUTES],
+    zones: [AtomicU16; NR_ROUTES],
+    asked: [AskedType; NR_ROUTES],
 }
 
 impl Routes {
-    /// The route of each combination of flags; where there is none, to `nowhere`.
-    pub(crate) fn new(route: impl Fn(Gfp) -> Option<Route>, nowhere: Fixed<Pcp>) -> Self {
-        let flags = |i: usize| Gfp::from_bits_retain(u32::try_from(i).unwrap_or(0));
-        let routes: [Route; NR_ROUTES] =
-            core::array::from_fn(|i| route(flags(i)).unwrap_or_else(|| Route::to_none(nowhere)));
+    /// The route of each combination of flags: the migratetype that they ask for, and the way.
+    pub(crate) fn new(asked: impl Fn(Gfp) -> AskedType, way: impl Fn(Gfp) -> Way) -> Self {
+        let ways: [Way; NR_ROUTES] = core::array::from_fn(|i| way(flags(i)));
         Self {
-            pcps: routes.map(|route| route.pcp),
-            handed_out: routes.map(|route| route.handed_out),
-            zones: routes.map(|route| route.zone),
-            migratetypes: routes.map(|route| route.migratetype),
+            pcps: ways.map(|way| FixedCell::new(way.pcp)),
+            zones: ways.map(|way| AtomicU16::new(way.zone.get())),
+            asked: core::array::from_fn(|i| asked(flags(i))),
         }
     }
 
-    /// The route of a request with such flags.
-    #[inline(always)]
-    pub(crate) fn of(&self, gfp: Gfp) -> Route {
-        let i = (gfp.bits() & ROUTED) as usize;
-        Route {
-            pcp: self.pcps[i],
-            handed_out: self.handed_out[i],
-            zone: self.zones[i],
-            migratetype: self.migratetypes[i],
+    /// Has all of them lead that way from now on.
+    pub(crate) fn lead(&self, way: impl Fn(Gfp) -> Way) {
+        for (i, (pcp, zone)) in self.pcps.iter().zip(&self.zones).enumerate() {
+            let way = way(flags(i));
+            pcp.set(way.pcp);
+            zone.store(way.zone.get(), Ordering::Relaxed);
         }
     }
+
+    /// The lists for requests with such flags. Where the zone has had no memory until now, who gets them
+    /// for the first time finds them empty, and the zone, under its lock, with what came; whether it is
+    /// ample is said when that lock is given back.
+    #[inline(always)]
+    pub(crate) fn lists(&self, gfp: Gfp) -> &Pcp {
+        self.pcps[place(gfp)].get()
+    }
+
+    /// The zone for requests with such flags.
+    #[inline(always)]
+    pub(crate) fn zone(&self, gfp: Gfp) -> ZoneId {
+        ZoneId::from_bits(self.zones[place(gfp)].load(Ordering::Relaxed))
+    }
+
+    /// The migratetype of requests with such flags; any, where there is no way.
+    #[inline(always)]
+    pub(crate) fn asked(&self, gfp: Gfp) -> AskedType {
+        self.asked[place(gfp)]
+    }
+}
+
+#[inline(always)]
+fn place(gfp: Gfp) -> usize {
+    (gfp.bits() & ROUTED) as usize
+}
+
+/// The flags of the route at a place.
+fn flags(place: usize) -> Gfp {
+    Gfp::from_bits_retain(u32::try_from(place).unwrap_or(0))
 }

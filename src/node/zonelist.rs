@@ -1,8 +1,12 @@
 //! Zonelists: the zones that a request may be served from, in the order in which they are tried.
 
+use super::Node;
+use super::topology::{NodeLoads, Topology, zonelist};
 use crate::memmap::Table;
+use crate::sync::Beside;
 use crate::zone_id::ZoneId;
-use crate::{NodeMask, ZoneType};
+use crate::{NodeId, NodeMask, ZoneType};
+use core::sync::atomic::{AtomicU16, Ordering};
 
 /// Which of a node's two lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,22 +19,105 @@ pub enum ZonelistKind {
     NoFallback,
 }
 
-/// The zones with memory in the order in which they are tried: node by node, within a node the higher
-/// zone types first. Each entry names its zone's node and type, so that a walk needs to look at no
-/// zone that is not meant.
+/// A place in a zonelist. It names its zone's node and type, so that a walk needs to look at no zone that is
+/// not meant; or the list ends there.
+#[doc(alias = "struct zoneref")]
 #[derive(Debug)]
-pub(crate) struct Zonelist(Option<Table<ZoneId>>);
+#[repr(transparent)]
+pub(crate) struct Zoneref(AtomicU16);
+
+impl Zoneref {
+    /// The end of a list.
+    pub(crate) const fn end() -> Self {
+        Self(AtomicU16::new(ZoneId::NONE.get()))
+    }
+
+    /// `None`: the list ends here.
+    #[inline]
+    pub(crate) fn zone(&self) -> Option<ZoneId> {
+        let zone = ZoneId::from_bits(self.0.load(Ordering::Relaxed));
+        (zone != ZoneId::NONE).then_some(zone)
+    }
+
+    fn set(&self, zone: ZoneId) {
+        self.0.store(zone.get(), Ordering::Relaxed);
+    }
+}
+
+/// The zones with memory in the order in which they are tried: node by node, within a node the higher
+/// zone types first.
+///
+/// When a zone gets its first memory, the list is made anew beside the one in use, which it then replaces.
+/// The time after that, it is made where the first one was: a walk that has lasted since then may miss a
+/// zone or find one twice.
+#[derive(Debug)]
+pub(crate) struct Zonelist {
+    places: [Option<Table<Zoneref>>; 2],
+    beside: Beside,
+}
 
 impl Zonelist {
-    pub(crate) const EMPTY: Self = Self(None);
+    /// No zones.
+    pub(crate) fn empty() -> Self {
+        Self::new([None, None])
+    }
 
-    pub(crate) fn new(zones: Table<ZoneId>) -> Self {
-        Self(Some(zones))
+    /// No zones yet, and room for them; the second place only where zones can come later.
+    pub(crate) fn new(places: [Option<Table<Zoneref>>; 2]) -> Self {
+        Self { places, beside: Beside::new() }
     }
 
     #[inline]
-    pub(crate) fn zones(&self) -> &[ZoneId] {
-        self.0.as_ref().map_or(&[], Table::as_slice)
+    fn place(&self, which: usize) -> &[Zoneref] {
+        self.places[which].as_ref().map_or(&[], Table::as_slice)
+    }
+
+    /// The zones, up to the first place that has none.
+    #[inline]
+    pub(crate) fn zones(&self) -> &[Zoneref] {
+        self.place(self.beside.current())
+    }
+
+    /// How often the list was made anew.
+    pub(crate) fn generation(&self) -> u32 {
+        self.beside.turns()
+    }
+
+    /// Makes the list anew: of these zones, as far as there is room. By one at a time; where there is no
+    /// second place, only at boot.
+    pub(crate) fn set(&self, zones: impl Iterator<Item = ZoneId>) {
+        match self.place(self.beside.other()) {
+            [] => fill(self.zones(), zones),
+            other => {
+                fill(other, zones);
+                self.beside.turn();
+            }
+        }
+    }
+}
+
+/// Writes a list, and that it ends.
+fn fill(places: &[Zoneref], zones: impl Iterator<Item = ZoneId>) {
+    for (place, zone) in places.iter().zip(zones.chain(core::iter::repeat(ZoneId::NONE))) {
+        place.set(zone);
+    }
+}
+
+/// Makes both lists of every node that there is; those of unused ones, which Linux does not know yet, last.
+#[inline(never)]
+pub(crate) fn build_all_zonelists<D: Fn(NodeId, NodeId) -> u8>(
+    nodes: &[Node],
+    (online, unused): (NodeMask, NodeMask),
+    topology: &Topology<D>,
+    populated: impl Fn(NodeId, ZoneType) -> bool,
+) {
+    let mut loads = NodeLoads::new();
+    let id = |(node, zone)| ZoneId::new(node, zone);
+    for local in online.iter().filter(|node| !unused.contains(*node)).chain(unused.iter()) {
+        let Some(node) = nodes.get(local.index()) else { continue };
+        let order = topology.node_order(local, &mut loads);
+        node.fallback.set(zonelist(order, &populated).map(id));
+        node.nofallback.set(zonelist([local], &populated).map(id));
     }
 }
 
@@ -38,11 +125,11 @@ impl Zonelist {
 #[doc(alias = "for_each_zone_zonelist_nodemask")]
 #[inline]
 pub(crate) fn allowed(
-    zones: &[ZoneId],
+    zones: &[Zoneref],
     highest: ZoneType,
     nodemask: Option<NodeMask>,
 ) -> impl Iterator<Item = ZoneId> + Clone {
-    zones.iter().copied().filter(move |zone| {
+    zones.iter().map_while(Zoneref::zone).filter(move |zone| {
         zone.zone_type() <= highest && nodemask.is_none_or(|mask| mask.contains(zone.node()))
     })
 }
@@ -50,7 +137,7 @@ pub(crate) fn allowed(
 /// The first entry that a request may use: its preferred zone.
 #[inline]
 pub(crate) fn first_zones_zonelist(
-    zones: &[ZoneId],
+    zones: &[Zoneref],
     highest: ZoneType,
     nodemask: Option<NodeMask>,
 ) -> Option<ZoneId> {

@@ -2,7 +2,7 @@
 
 use super::zone_ref::ZoneRef;
 use crate::alloc::PageAllocator;
-use crate::node::{Machine, Node, ZonelistKind};
+use crate::node::{Machine, Node, ZonelistKind, Zoneref};
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
@@ -84,8 +84,8 @@ impl<'a, P: Platform> NodeRef<'a, P> {
         kind: ZonelistKind,
     ) -> impl Iterator<Item = ZoneRef<'a, P>> + Clone + use<'a, P> {
         let Self { node, machine, platform } = *self;
-        let zones = node.zonelist(kind).iter();
-        zones.filter_map(move |zone| Some(ZoneRef::new(machine.zone(*zone)?, machine, platform)))
+        let zones = node.zonelist(kind).zones().iter().map_while(Zoneref::zone);
+        zones.filter_map(move |zone| Some(ZoneRef::new(machine.zone(zone)?, machine, platform)))
     }
 
     /// The CPUs that were put on this node.

@@ -168,7 +168,7 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
     #[doc(alias = "spanned_pages")]
     #[must_use]
     pub fn span(&self) -> PfnRange {
-        self.zone.shared.span
+        self.zone.shared.span()
     }
 
     /// Frames that exist.
@@ -399,7 +399,7 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
         self.with(|zone| verify::zone(zone, cached))
     }
 
-    fn with<A>(&self, f: impl FnOnce(&mut ZoneMut<'_>) -> A) -> A {
+    pub(crate) fn with<A>(&self, f: impl FnOnce(&mut ZoneMut<'_>) -> A) -> A {
         let irq = IrqGuard::new(self.platform);
         self.zone.with(&self.machine.memmap, &irq, f)
     }

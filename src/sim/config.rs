@@ -16,6 +16,8 @@ pub struct SimConfig {
     pub reservations: Vec<Reservation>,
     /// CMA areas.
     pub cma: Vec<Reservation>,
+    /// Where memory may come later.
+    pub hotplug: Vec<NodeRange>,
     /// Which memory belongs to which node; empty: one node.
     pub nodes: Vec<NodeRange>,
     /// How far the nodes are from each other, a row for each; may be empty.
@@ -64,6 +66,7 @@ impl SimConfig {
             memory_map,
             reservations: Vec::new(),
             cma: Vec::new(),
+            hotplug: Vec::new(),
             nodes: Vec::new(),
             distances: Vec::new(),
             cpus: Vec::new(),
@@ -94,6 +97,7 @@ impl SimConfig {
         let info = BootInfo::new(&self.memory_map)
             .reservations(&self.reservations)
             .cma(&self.cma)
+            .hotplug(&self.hotplug)
             .numa(numa)
             .nr_cpus(u32::try_from(cpus.len()).unwrap_or(u32::MAX))
             .zones(self.zones)

@@ -287,10 +287,12 @@ fn init_apart<R: Reclaim, T: Trace>(
     Ok((report, Some(mapping)))
 }
 
-/// One past the last byte of present memory.
+/// One past the last byte of present memory, and of that which may come.
 fn end_of_memory(info: &crate::boot::BootInfo<'_>) -> Result<u64, InitError> {
     let survey = Survey::new(info, SimPlatform::PAGE_SHIFT)?;
-    Ok(survey.frames().end.start_address(SimPlatform::PAGE_SHIFT).get())
+    let present = survey.frames().end.start_address(SimPlatform::PAGE_SHIFT).get();
+    let ends = info.hotplug.iter().map(|range| range.base.get().saturating_add(range.length));
+    Ok(ends.fold(present, u64::max))
 }
 
 /// Fills the place where the tables will be.

@@ -7,7 +7,7 @@ use crate::{PAGEBLOCK_ORDER, Pfn, PfnRange};
 
 /// The first frames of the mapped sections that the zone touches.
 fn sections(zone: &ZoneMut<'_>) -> impl Iterator<Item = FrameIdx> {
-    let span = zone.shared.span;
+    let span = zone.shared.span();
     zone.memmap.first_frames().filter(move |first| {
         let start = zone.memmap.pfn_of(*first);
         !span.intersection(PfnRange::new(start, start + SECTION_FRAMES)).is_empty()
@@ -64,6 +64,23 @@ pub(super) fn blocks(zone: &ZoneMut<'_>) -> Result<(), Violation> {
         let mut inner = (1..frames).filter_map(|n| index.forward(n));
         if inner.any(|i| zone.memmap.state(i) != FrameState::tail(zone.shared.id)) {
             return at("a frame inside the block is marked otherwise, or of another zone");
+        }
+    }
+    Ok(())
+}
+
+/// I3, of memory that is only planned for: it is of no zone yet, and has no holder.
+pub(super) fn planned(zone: &ZoneMut<'_>) -> Result<(), Violation> {
+    for first in sections(zone).filter(|first| zone.memmap.is_planned(*first)) {
+        let halves = [first, first.upper_half(PAGEBLOCK_ORDER)];
+        let own = |index: &FrameIdx| zone.memmap.pageblock(*index).zone() == Some(zone.shared.id);
+        if halves.iter().any(own) {
+            let what = "a pageblock of the zone, but its memory has not come yet";
+            return Err(violation(zone, Invariant::Blocks, first, what));
+        }
+        if zone.memmap.frame(first).count.references() != 0 {
+            let what = "its memory has not come yet, but has a holder";
+            return Err(violation(zone, Invariant::Blocks, first, what));
         }
     }
     Ok(())

@@ -26,7 +26,8 @@ pub enum Invariant {
     Links,
     /// I2: a frame heads at most one list, and its state says which.
     OneList,
-    /// I3: a block is aligned to its order and lies in one zone; its other frames are inside it.
+    /// I3: a block is aligned to its order and lies in one zone; its other frames are inside it. Memory
+    /// that is only planned for is of no zone.
     Blocks,
     /// I4: no two free buddies of equal order below a pageblock. (From a pageblock up Linux leaves
     /// buddies apart after a change of their types.)
@@ -114,6 +115,7 @@ pub(crate) fn zone(zone: &ZoneMut<'_>, cached: usize) -> Result<(), Violation> {
     lists::types(zone)?;
     lists::counts(zone)?;
     frames::blocks(zone)?;
+    frames::planned(zone)?;
     frames::merged(zone)?;
     frames::managed(zone)?;
     pcps::cached(zone, cached)?;

@@ -5,13 +5,14 @@ extern crate std;
 use super::Invariant::{
     self, Blocks, Cached, Counts, Links, Managed, Merged, OneList, Types, Watermarks,
 };
+use crate::boot::{MemoryKind, MemoryRegion, NodeRange};
 use crate::memmap::{FrameIdx, FrameState};
 use crate::sim::{Sim, SimConfig};
 use crate::zone::ZoneMut;
 use crate::zone::watermark::setup;
 use crate::zone_id::ZoneId;
 use crate::{
-    AllocFlags, CpuId, Gfp, MigrateType, NodeId, Order, Pages, Pfn, PfnRange, RawZone,
+    AllocFlags, CpuId, Gfp, MigrateType, NodeId, Order, Pages, Pfn, PfnRange, PhysAddr, RawZone,
     RawZoneConfig, ZoneType,
 };
 use std::vec;
@@ -231,6 +232,33 @@ fn i9_lists_in_use_are_not_walked() {
     assert_eq!((violation.invariant, violation.what), (Cached, "a CPU's lists are in use"));
 }
 
+/// Memory that is planned for between two parts of a zone, and taken for the zone's, or somebody's.
+#[test]
+fn i3_memory_that_has_not_come_is_nobodys() {
+    let at = |megabytes: u64| PhysAddr::new(megabytes << 20);
+    let found = |plant: fn(&ZoneMut<'_>, FrameIdx)| {
+        let mut config = SimConfig::flat(64 << 20);
+        config.memory_map.push(MemoryRegion::new(at(128), 64 << 20, MemoryKind::Usable));
+        config.hotplug.push(NodeRange::new(NodeId::ZERO, at(64), 64 << 20));
+        let sim = Sim::boot(config).unwrap();
+        assert_eq!(sim.verify(), Ok(()));
+        let zone = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+        zone.with(|zone| plant(zone, index(zone, 0x4000)));
+        let violation = sim.verify().unwrap_err();
+        assert_eq!(violation.pfn, Some(Pfn::new(0x4000)));
+        (violation.invariant, violation.what)
+    };
+    let what = "a pageblock of the zone, but its memory has not come yet";
+    let of_zone = |zone: &ZoneMut<'_>, first: FrameIdx| {
+        let second = first.upper_half(crate::PAGEBLOCK_ORDER);
+        zone.memmap.pageblock(second).set_zone(zone.shared.id);
+    };
+    assert_eq!(found(of_zone), (Blocks, what));
+    let what = "its memory has not come yet, but has a holder";
+    let held = |zone: &ZoneMut<'_>, first: FrameIdx| zone.memmap.frame(first).count.init(1);
+    assert_eq!(found(held), (Blocks, what));
+}
+
 /// Everything that the checks can say is said to one of the defects above, or of those of per-CPU
 /// lists.
 #[test]
@@ -244,7 +272,7 @@ fn every_message_is_heard() {
     let literals = checks.iter().flat_map(|text| text.split('"').skip(1).step_by(2));
     let messages: Vec<_> =
         literals.filter(|text| text.contains(' ') && !text.contains('{')).collect();
-    assert_eq!(messages.len(), 29);
+    assert_eq!(messages.len(), 31);
     for message in messages {
         let planted = [include_str!("planted.rs"), include_str!("planted_pcps.rs")];
         assert!(planted.iter().any(|text| text.contains(message)), "{message}");

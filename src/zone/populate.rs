@@ -8,7 +8,7 @@ use super::buddy::FreeTo;
 use super::shared::ZoneMut;
 use crate::memmap::{FrameIdx, FrameState, FreeBlock, Memmap, SECTION_FRAMES};
 use crate::zone_id::ZoneId;
-use crate::{MigrateType, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn, PfnRange};
+use crate::{MigrateType, Mobility, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, Pfn, PfnRange};
 
 /// What becomes of present memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +148,22 @@ impl ZoneMut<'_> {
                 self.shared.add_free(MigrateType::Movable, range.len());
             }
         }
+    }
+
+    /// Takes whole sections in that were planned for. All of it is free, and comes after what is free
+    /// already: as in Linux, which has it isolated first, and then gives it back block by block.
+    #[doc(alias = "online_pages_range")]
+    #[doc(alias = "move_pfn_range_to_zone")]
+    pub(crate) fn online(&mut self, range: PfnRange) {
+        self.shared.grow_span(range);
+        self.give_sections(range, Giving::Free);
+        if self.shared.mobility() == Mobility::Disabled {
+            for first in self.memmap.whole_sections(range) {
+                self.set_pageblocks(first, Order::MAX, MigrateType::Movable);
+            }
+        }
+        self.shared.present.add(range.len());
+        self.shared.managed.add(range.len());
     }
 
     /// Frees a described part of a section in the largest aligned blocks, ascending, each to the

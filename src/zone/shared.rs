@@ -32,7 +32,7 @@ pub(crate) struct ZoneShared {
     pub(crate) id: ZoneId,
     pub(crate) events: ZoneEvents,
     /// From the first frame to one past the last, holes included.
-    pub(crate) span: PfnRange,
+    span: [AtomicUsize; 2],
     /// Frames that exist.
     pub(crate) present: Counter,
     /// Frames given to the allocator.
@@ -124,13 +124,18 @@ impl ZoneEvents {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "frame numbers fit the machine word")]
+fn word(pfn: Pfn) -> usize {
+    pfn.get() as usize
+}
+
 impl ZoneShared {
     /// A zone with no frame free and no watermarks.
     pub(crate) fn new(id: ZoneId, span: PfnRange) -> Self {
         Self {
             id,
             bits: id.into(),
-            span,
+            span: [span.start, span.end].map(|pfn| AtomicUsize::new(word(pfn))),
             present: Counter::default(),
             managed: Counter::default(),
             cma: Counter::default(),
@@ -164,9 +169,25 @@ impl ZoneShared {
         self.id.zone_type()
     }
 
+    /// From the first frame to one past the last, holes included. It only ever grows.
+    #[inline]
+    pub(crate) fn span(&self) -> PfnRange {
+        let [start, end] = [0, 1].map(|i| self.span[i].load(Ordering::Relaxed) as u64);
+        PfnRange::new(Pfn::new(start), Pfn::new(end))
+    }
+
+    /// Frames of the zone come. Who looks meanwhile sees the span of before, or one in between.
+    #[doc(alias = "resize_zone_range")]
+    pub(super) fn grow_span(&self, frames: PfnRange) {
+        let span = self.span();
+        let start = if span.is_empty() { frames.start } else { span.start.min(frames.start) };
+        self.span[0].store(word(start), Ordering::Relaxed);
+        self.span[1].store(word(span.end.max(frames.end)), Ordering::Relaxed);
+    }
+
     /// Whether the frame number lies between the zone's borders; a hole does too.
     pub(crate) fn spans(&self, pfn: Pfn) -> bool {
-        self.span.contains(pfn)
+        self.span().contains(pfn)
     }
 
     pub(crate) fn set_watermarks(&self, marks: Watermarks) {

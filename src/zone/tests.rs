@@ -262,7 +262,7 @@ fn an_ample_zone_keeps_its_marks_without_cma() {
         let (mark, flags) = (700, AllocFlags::WMARK_LOW);
         zone.shared.set_watermarks(Watermarks { min: 100, low: mark, high: 900, promo: 1000 });
         for pageblock in 0..8 {
-            let pfn = zone.shared.span.start + pageblock * Order::O9.nr_pages();
+            let pfn = zone.shared.span().start + pageblock * Order::O9.nr_pages();
             let index = zone.memmap.index_of(pfn).unwrap();
             zone.isolate_pageblock(index, MigrateType::Movable).unwrap();
             zone.unisolate_pageblock(index, MigrateType::Cma).unwrap();

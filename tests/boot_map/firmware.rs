@@ -104,11 +104,8 @@ fn cpu_only_and_memory_only_nodes() {
     let (_, text) = files("data/maps/firmware", "3n-hotplug.map").remove(0);
     let found = Found::read(&text);
     let srat = found.srat();
-    let info = BootInfo::new(&found.map).nr_cpus(4).numa(Numa::Acpi {
-        srat: &srat,
-        slit: None,
-        cpu_apic_ids: &[0, 1, 2, 3],
-    });
+    let numa = Numa::Acpi { srat: &srat, slit: None, cpu_apic_ids: &[0, 1, 2, 3] };
+    let info = BootInfo::new(&found.map).nr_cpus(4).numa(numa);
     let survey = Survey::new(&info, 12).unwrap();
     let nodes: Vec<_> = (0..4).map(|cpu| survey.cpu_node(CpuId::new(cpu)).unwrap()).collect();
     assert_eq!(nodes, [0, 0, 1, 1].map(node));
@@ -118,4 +115,17 @@ fn cpu_only_and_memory_only_nodes() {
     assert_eq!(survey.present_in(node(0)), 0x9e + 0xff00);
     assert_eq!(survey.present_in(node(2)), 0x2_ffdf);
     assert_eq!(survey.distance(node(0), node(2)), 20);
+    // What can be plugged in, with the nodes so numbered.
+    let later: Vec<_> = numa.hot_pluggable().unwrap().collect();
+    assert!(!later.is_empty());
+    let as_node = |range: &NodeRange| {
+        let of = [node(0), node(2), node(1)][range.node.index()];
+        NodeRange::new(of, range.base, range.length)
+    };
+    assert_eq!(later, found.hotplug.iter().map(as_node).collect::<Vec<_>>());
+    let planned = Survey::new(&info.hotplug(&later), 12).unwrap();
+    assert!(planned.runs().eq(survey.runs()));
+    assert!(numa.hot_pluggable().unwrap().all(|range| range.length > 0));
+    let damaged = Numa::Acpi { srat: &srat[1..], slit: None, cpu_apic_ids: &[] };
+    assert!(damaged.hot_pluggable().is_err());
 }

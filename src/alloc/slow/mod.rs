@@ -23,7 +23,7 @@
 //! ```
 //!
 //! From each there is a way to `Served`, and from `Retry`, `Weigh` and `NoPage` one to `Restart`, when
-//! the task's cpuset has changed.
+//! the task's cpuset has changed, or the zonelist, as memory came to a zone that had none.
 //!
 //! # It ends
 //!
@@ -52,8 +52,6 @@
 //!
 //! That somebody was killed is believed in each round: he may take long to die. A kernel waits in
 //! [`out_of_memory`](crate::Reclaim::out_of_memory) for that. ([`patience`])
-//!
-//! Zonelists don't change after boot, so that no request has to begin anew for their sake.
 
 mod compact;
 mod cpuset;
@@ -135,6 +133,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         slow.no_progress = 0;
         slow.priority = CompactPriority::SyncLight;
         slow.cpuset = self.cpuset_generation();
+        slow.zonelist = slow.request.zonelist_generation();
         slow.flags = gfp_to_alloc_flags(slow.gfp, order, migratetype, self.reclaim.context());
         slow.preferred = slow.request.preferred(slow.nodemask);
         if slow.preferred.is_none() || self.cpuset_has_no_zone(slow) {
@@ -147,7 +146,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Once more: with the reserves that the context opens, or without a cpuset to keep to; then the
     /// caller's nodemask no longer counts either.
     fn retry(&self, slow: &mut Slow<'_, '_>) -> Step {
-        if self.cpuset_has_changed(slow) {
+        if self.has_changed(slow) {
             return Step::Restart;
         }
         if !slow.begins_round() {
@@ -168,12 +167,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Step::served_or(self.try_with(slow, slow.flags), next)
     }
 
+    /// Whether to begin anew: there are other nodes to keep to now, or other zones.
+    #[doc(alias = "check_retry_zonelist")]
+    fn has_changed(&self, slow: &mut Slow<'_, '_>) -> bool {
+        self.cpuset_has_changed(slow) || slow.request.zonelist_generation() != slow.zonelist
+    }
+
     /// Whether it is worth going on: reclaim may bring enough, or compaction may.
     fn weigh(&self, slow: &mut Slow<'_, '_>) -> Step {
         let progress = slow.progress;
         if self.should_reclaim_retry(slow) || progress && self.should_compact_retry(slow) {
             Step::Retry
-        } else if self.cpuset_has_changed(slow) {
+        } else if self.has_changed(slow) {
             Step::Restart
         } else {
             Step::OutOfMemory
@@ -182,7 +187,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Nothing helped. A request that may wait and must not fail takes from the reserves, or goes on.
     fn no_page(&self, slow: &mut Slow<'_, '_>) -> Step {
-        if self.cpuset_has_changed(slow) {
+        if self.has_changed(slow) {
             return Step::Restart;
         }
         if !slow.must_not_fail() {

@@ -24,19 +24,17 @@ pub use limits::PcpHigh;
 pub(crate) use table::Pcps;
 
 use crate::memmap::{Fixed, Frame, FrameLinks, FrameStack, FrameState, FreeBlock};
+use crate::migratetype::AskedType;
 use crate::sync::{Counter, PerCpu};
 use crate::zone::{Ample, ReclaimActive};
 use crate::zone_id::ZoneId;
-use crate::{CpuId, MIGRATE_PCPTYPES, MigrateType, Order};
+use crate::{CpuId, MIGRATE_PCPTYPES, Order};
 use core::sync::atomic::{AtomicU32, Ordering};
 use limits::PcpLimits;
 use trend::Trend;
 
 /// Rounds of ageing after which unused lists shrink.
 const PCP_EXPIRE_ROUNDS: u32 = 3;
-
-/// Places of a table by the migratetypes that requests have; the last is of none.
-const KINDS: usize = MIGRATE_PCPTYPES.next_power_of_two();
 
 /// What one CPU has of one zone.
 ///
@@ -52,24 +50,26 @@ pub(crate) struct Pcp {
     /// How often in a row a batch was given back with nothing allocated in between; halved by each
     /// block that was handed out since the count of these was `factored`.
     factor: AtomicU32,
-    factored: Counter,
     /// The states of a frame of the zone that comes to these lists, by its pageblock's migratetype.
-    cached: [FrameState; KINDS],
+    cached: [FrameState; MIGRATE_PCPTYPES],
+    /// The states of one that is handed out, by the migratetype that was asked for.
+    handed_out: [FrameState; MIGRATE_PCPTYPES],
     ample: Fixed<Ample>,
     /// Their limit is the bound: `high`, or less while memory of the zone is reclaimed.
     pub(crate) lists: PerCpu<PcpLists>,
     /// Blocks handed out, by list.
     allocated: [Counter; PcpIndex::PLACES],
+    factored: Counter,
     /// Frames that came from the zone.
     supplied: Counter,
     /// Frames that went back to the zone.
     returned: Counter,
+    /// Frames taken and given at the last round of ageing.
+    used_before: Counter,
     high: AtomicU32,
     batch: AtomicU32,
     /// Rounds of ageing until a batch is given back.
     expire: AtomicU32,
-    /// Frames taken and given at the last round of ageing.
-    used_before: Counter,
     trend: Trend,
 }
 
@@ -100,22 +100,22 @@ impl PcpLists {
 impl Pcp {
     /// Empty lists of a zone for a CPU.
     pub(crate) fn new(owner: CpuId, zone: ZoneId, ample: Fixed<Ample>) -> Self {
-        use MigrateType::{Movable, Reclaimable, Unmovable};
+        let allocated = FrameState::allocated(Order::ZERO, zone);
         Self {
             count: AtomicU32::new(0),
             factor: AtomicU32::new(0),
-            factored: Counter::default(),
-            cached: [Unmovable, Movable, Reclaimable, Reclaimable]
-                .map(|to| FrameState::cached(Order::ZERO, to, zone)),
+            cached: AskedType::ALL.map(|to| FrameState::cached(Order::ZERO, to.into(), zone)),
+            handed_out: AskedType::ALL.map(|asked| allocated.asked_for(asked.into())),
             ample,
             lists: PerCpu::new(owner, PcpLists::EMPTY),
             allocated: [const { Counter::new(0) }; PcpIndex::PLACES],
+            factored: Counter::default(),
             supplied: Counter::default(),
             returned: Counter::default(),
+            used_before: Counter::default(),
             high: AtomicU32::new(0),
             batch: AtomicU32::new(1),
             expire: AtomicU32::new(PCP_EXPIRE_ROUNDS),
-            used_before: Counter::default(),
             trend: Trend::default(),
         }
     }
@@ -130,10 +130,17 @@ impl Pcp {
     /// pageblock of the migratetype with that number, one of those that requests have.
     #[inline]
     pub(crate) fn cached(&self, order: Order, kind: u32) -> FrameState {
-        self.cached[kind as usize % KINDS].with_order(order)
+        self.cached[kind as usize % MIGRATE_PCPTYPES].with_order(order)
     }
 
-    /// The state of a frame that heads a block of that order, when it is handed out.
+    /// The state of a frame that heads a block of that order, when it is handed out to who asked for that
+    /// type.
+    #[inline(always)]
+    pub(crate) fn handed_out_as(&self, order: Order, asked: AskedType) -> FrameState {
+        self.handed_out[asked as usize].with_order(order)
+    }
+
+    /// The same, where it is not yet said what was asked for.
     #[inline]
     pub(crate) fn handed_out(&self, order: Order) -> FrameState {
         FrameState::allocated(order, self.cached[0].zone())
