@@ -9,9 +9,10 @@ use crate::trace::Trace;
 use crate::zone::Zone;
 use crate::zone_id::ZoneId;
 use crate::{AllocError, AllocFlags, Context, Gfp, MigrateType, NodeId, NodeMask, Order, ZoneType};
+use core::cell::Cell;
 
 /// What is fixed for one request, from entry to end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Request<'m> {
     pub(super) machine: &'m Machine,
     /// The flags after the limits of boot and context.
@@ -22,7 +23,11 @@ pub(super) struct Request<'m> {
     /// The node whose zonelist it is.
     pub(super) node: NodeId,
     /// `None`: just one zone will do.
-    pub(super) zonelist: Option<&'m Zonelist>,
+    zonelist: Option<&'m Zonelist>,
+    /// The zones of it, as they were when the request began, or began anew.
+    zonerefs: Cell<&'m [Zoneref]>,
+    /// How often it was made anew until then.
+    generation: Cell<u32>,
     /// The highest zone type that will do.
     pub(super) highest: ZoneType,
     /// The nodes that the caller wants.
@@ -70,24 +75,42 @@ impl<'m> Request<'m> {
             true => ZonelistKind::NoFallback,
             false => ZonelistKind::Fallback,
         };
-        let (zonelist, node) = (Some(node.zonelist(kind)), node.id);
-        Ok(Self { machine, gfp, order, migratetype, context, node, zonelist, highest, nodemask })
+        let (zonelist, node) = (node.zonelist(kind), node.id);
+        let (generation, zonerefs) = zonelist.look();
+        Ok(Self {
+            machine,
+            gfp,
+            order,
+            migratetype,
+            context,
+            node,
+            zonelist: Some(zonelist),
+            zonerefs: Cell::new(zonerefs),
+            generation: Cell::new(generation),
+            highest,
+            nodemask,
+        })
     }
 
-    /// All zones in the order in which they are tried.
-    #[inline]
-    fn zonerefs(&self) -> &'m [Zoneref] {
-        self.zonelist.map_or(&[], Zonelist::zones)
+    /// Whether there are other zones since it began.
+    #[doc(alias = "check_retry_zonelist")]
+    pub(super) fn is_outdated(&self) -> bool {
+        self.zonelist.is_some_and(|list| list.generation() != self.generation.get())
     }
 
-    /// How often its zonelist was made anew.
-    pub(super) fn zonelist_generation(&self) -> u32 {
-        self.zonelist.map_or(0, Zonelist::generation)
+    /// Begins anew, with the zones that there are now.
+    #[doc(alias = "zonelist_iter_begin")]
+    pub(super) fn renew(&self) {
+        if let Some(list) = self.zonelist {
+            let (generation, zonerefs) = list.look();
+            self.generation.set(generation);
+            self.zonerefs.set(zonerefs);
+        }
     }
 
     /// The first zone that may serve it on nodes of the mask.
     pub(super) fn preferred(&self, nodemask: Option<NodeMask>) -> Option<ZoneId> {
-        first_zones_zonelist(self.zonerefs(), self.highest, nodemask)
+        first_zones_zonelist(self.zonerefs.get(), self.highest, nodemask)
     }
 
     /// The zones that may serve an attempt, in the order in which they are tried.
@@ -103,7 +126,7 @@ impl<'m> Request<'m> {
         &self,
         nodemask: Option<NodeMask>,
     ) -> impl Iterator<Item = ZoneId> + Clone + use<'m> {
-        allowed(self.zonerefs(), self.highest, nodemask)
+        allowed(self.zonerefs.get(), self.highest, nodemask)
     }
 
     /// A request for a block of just this zone, whatever else.
@@ -113,10 +136,19 @@ impl<'m> Request<'m> {
         order: Order,
         migratetype: MigrateType,
     ) -> Self {
-        let highest = zone.shared.zone_type();
-        let (gfp, context) = (Gfp::empty(), Context::TASK);
-        let (node, zonelist, nodemask) = (zone.shared.id.node(), None, None);
-        Self { machine, gfp, order, migratetype, context, node, zonelist, highest, nodemask }
+        Self {
+            machine,
+            gfp: Gfp::empty(),
+            order,
+            migratetype,
+            context: Context::TASK,
+            node: zone.shared.id.node(),
+            zonelist: None,
+            zonerefs: Cell::new(&[]),
+            generation: Cell::new(0),
+            highest: zone.shared.zone_type(),
+            nodemask: None,
+        }
     }
 
     /// Whether just one zone will do, whatever else.

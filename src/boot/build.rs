@@ -222,10 +222,10 @@ fn build_zonelists(
 
 /// A zonelist with room for so many zones, for two of them if it can grow.
 fn room_for(arena: &mut Arena, (len, growth): (usize, Growth)) -> Result<Zonelist, ArenaFull> {
-    let first = arena.table(len, |_| Zoneref::end())?;
+    let first = arena.table(len, |_| Zoneref::unused())?;
     let second = match growth {
         Growth::Never => None,
-        Growth::Later => Some(arena.table(len, |_| Zoneref::end())?),
+        Growth::Later => Some(arena.table(len, |_| Zoneref::unused())?),
     };
     Ok(Zonelist::new([Some(first), second]))
 }

@@ -6,7 +6,7 @@ use crate::memmap::Table;
 use crate::sync::Beside;
 use crate::zone_id::ZoneId;
 use crate::{NodeId, NodeMask, ZoneType};
-use core::sync::atomic::{AtomicU16, Ordering};
+use core::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 /// Which of a node's two lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,28 +19,52 @@ pub enum ZonelistKind {
     NoFallback,
 }
 
-/// A place in a zonelist. It names its zone's node and type, so that a walk needs to look at no zone that is
-/// not meant; or the list ends there.
+/// An entry of a zonelist. It names its zone's node and type, so that a walk needs to look at no zone that is
+/// not meant.
 #[doc(alias = "struct zoneref")]
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct Zoneref(AtomicU16);
 
 impl Zoneref {
-    /// The end of a list.
-    pub(crate) const fn end() -> Self {
+    /// An entry that is not used yet.
+    pub(crate) const fn unused() -> Self {
         Self(AtomicU16::new(ZoneId::NONE.get()))
     }
 
-    /// `None`: the list ends here.
     #[inline]
-    pub(crate) fn zone(&self) -> Option<ZoneId> {
-        let zone = ZoneId::from_bits(self.0.load(Ordering::Relaxed));
-        (zone != ZoneId::NONE).then_some(zone)
+    pub(crate) fn zone(&self) -> ZoneId {
+        ZoneId::from_bits(self.0.load(Ordering::Relaxed))
     }
 
     fn set(&self, zone: ZoneId) {
         self.0.store(zone.get(), Ordering::Relaxed);
+    }
+}
+
+/// Where a list is written.
+#[derive(Debug)]
+struct Place {
+    entries: Option<Table<Zoneref>>,
+    /// How many of them are used.
+    len: AtomicUsize,
+}
+
+impl Place {
+    fn room(&self) -> &[Zoneref] {
+        self.entries.as_ref().map_or(&[], Table::as_slice)
+    }
+
+    #[inline]
+    fn zones(&self) -> &[Zoneref] {
+        let entries = self.entries.as_ref().map_or(&[][..], Table::as_slice);
+        entries.get(..self.len.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    /// Writes these zones, as far as there is room.
+    fn write(&self, zones: impl Iterator<Item = ZoneId>) {
+        let len = self.room().iter().zip(zones).map(|(entry, zone)| entry.set(zone)).count();
+        self.len.store(len, Ordering::Relaxed);
     }
 }
 
@@ -52,7 +76,7 @@ impl Zoneref {
 /// zone or find one twice.
 #[derive(Debug)]
 pub(crate) struct Zonelist {
-    places: [Option<Table<Zoneref>>; 2],
+    places: [Place; 2],
     beside: Beside,
 }
 
@@ -64,18 +88,20 @@ impl Zonelist {
 
     /// No zones yet, and room for them; the second place only where zones can come later.
     pub(crate) fn new(places: [Option<Table<Zoneref>>; 2]) -> Self {
+        let places = places.map(|entries| Place { entries, len: AtomicUsize::new(0) });
         Self { places, beside: Beside::new() }
     }
 
     #[inline]
-    fn place(&self, which: usize) -> &[Zoneref] {
-        self.places[which].as_ref().map_or(&[], Table::as_slice)
+    pub(crate) fn zones(&self) -> &[Zoneref] {
+        self.look().1
     }
 
-    /// The zones, up to the first place that has none.
+    /// The zones, and how often the list was made anew until then.
     #[inline]
-    pub(crate) fn zones(&self) -> &[Zoneref] {
-        self.place(self.beside.current())
+    pub(crate) fn look(&self) -> (u32, &[Zoneref]) {
+        let turns = self.beside.turns();
+        (turns, self.places[Beside::place(turns)].zones())
     }
 
     /// How often the list was made anew.
@@ -86,20 +112,13 @@ impl Zonelist {
     /// Makes the list anew: of these zones, as far as there is room. By one at a time; where there is no
     /// second place, only at boot.
     pub(crate) fn set(&self, zones: impl Iterator<Item = ZoneId>) {
-        match self.place(self.beside.other()) {
-            [] => fill(self.zones(), zones),
-            other => {
-                fill(other, zones);
-                self.beside.turn();
-            }
+        let other = &self.places[self.beside.other()];
+        if other.room().is_empty() {
+            self.places[self.beside.current()].write(zones);
+            return;
         }
-    }
-}
-
-/// Writes a list, and that it ends.
-fn fill(places: &[Zoneref], zones: impl Iterator<Item = ZoneId>) {
-    for (place, zone) in places.iter().zip(zones.chain(core::iter::repeat(ZoneId::NONE))) {
-        place.set(zone);
+        other.write(zones);
+        self.beside.turn();
     }
 }
 
@@ -129,7 +148,7 @@ pub(crate) fn allowed(
     highest: ZoneType,
     nodemask: Option<NodeMask>,
 ) -> impl Iterator<Item = ZoneId> + Clone {
-    zones.iter().map_while(Zoneref::zone).filter(move |zone| {
+    zones.iter().map(Zoneref::zone).filter(move |zone| {
         zone.zone_type() <= highest && nodemask.is_none_or(|mask| mask.contains(zone.node()))
     })
 }

@@ -84,7 +84,7 @@ impl<'a, P: Platform> NodeRef<'a, P> {
         kind: ZonelistKind,
     ) -> impl Iterator<Item = ZoneRef<'a, P>> + Clone + use<'a, P> {
         let Self { node, machine, platform } = *self;
-        let zones = node.zonelist(kind).zones().iter().map_while(Zoneref::zone);
+        let zones = node.zonelist(kind).zones().iter().map(Zoneref::zone);
         zones.filter_map(move |zone| Some(ZoneRef::new(machine.zone(zone)?, machine, platform)))
     }
 

@@ -23,10 +23,16 @@ impl Beside {
         self.0.load(Ordering::Acquire)
     }
 
+    /// The place in use after so many turns.
+    #[inline]
+    pub(crate) fn place(turns: u32) -> usize {
+        turns as usize % 2
+    }
+
     /// The place in use.
     #[inline]
     pub(crate) fn current(&self) -> usize {
-        self.turns() as usize % 2
+        Self::place(self.turns())
     }
 
     /// The place where something new may be written, by the only one who does so now.

@@ -133,7 +133,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         slow.no_progress = 0;
         slow.priority = CompactPriority::SyncLight;
         slow.cpuset = self.cpuset_generation();
-        slow.zonelist = slow.request.zonelist_generation();
+        slow.request.renew();
         slow.flags = gfp_to_alloc_flags(slow.gfp, order, migratetype, self.reclaim.context());
         slow.preferred = slow.request.preferred(slow.nodemask);
         if slow.preferred.is_none() || self.cpuset_has_no_zone(slow) {
@@ -168,9 +168,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Whether to begin anew: there are other nodes to keep to now, or other zones.
-    #[doc(alias = "check_retry_zonelist")]
     fn has_changed(&self, slow: &mut Slow<'_, '_>) -> bool {
-        self.cpuset_has_changed(slow) || slow.request.zonelist_generation() != slow.zonelist
+        self.cpuset_has_changed(slow) || slow.request.is_outdated()
     }
 
     /// Whether it is worth going on: reclaim may bring enough, or compaction may.

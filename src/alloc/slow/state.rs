@@ -20,8 +20,6 @@ pub(super) struct Slow<'r, 'm> {
     pub(super) preferred: Option<ZoneId>,
     /// What the cpuset's generation was.
     pub(super) cpuset: u32,
-    /// What the zonelist's generation was.
-    pub(super) zonelist: u32,
     pub(super) priority: CompactPriority,
     pub(super) compacted: CompactResult,
     /// Compactions at this priority that made a block, which others took.
@@ -48,7 +46,6 @@ impl<'r, 'm> Slow<'r, 'm> {
             nodemask: request.nodemask,
             preferred: None,
             cpuset: 0,
-            zonelist: 0,
             priority: CompactPriority::SyncLight,
             compacted: CompactResult::Skipped,
             compact_retries: 0,
