@@ -21,11 +21,16 @@ use core::sync::atomic::{AtomicU8, Ordering};
 #[repr(align(128))]
 pub(crate) struct Ample(AtomicU8);
 
-/// The order above those for which a zone is ample that has a block of so many frames.
+/// The order above those for which a zone is ample.
 const NONE: u8 = 0;
 const SINGLE: u8 = 1;
 const SMALL: u8 = PAGE_ALLOC_COSTLY_ORDER as u8 + 1;
 const LARGE: u8 = PAGEBLOCK_ORDER as u8 + 1;
+
+/// The orders that have blocks, as bits, are from these on if a block of the costly order, or of a
+/// pageblock, can be had.
+const SMALLEST_SMALL: u16 = 1 << PAGE_ALLOC_COSTLY_ORDER.get();
+const SMALLEST_LARGE: u16 = 1 << PAGEBLOCK_ORDER.get();
 
 impl Ample {
     /// It is not known to be.
@@ -64,22 +69,16 @@ impl ZoneShared {
         self.ample.is_for(order.min(PAGEBLOCK_ORDER)) && (order <= PAGEBLOCK_ORDER || more())
     }
 
-    /// Looks again whether the zone is ample, before its lock is given back.
+    /// Looks again for which orders the zone is ample, before its lock is given back.
     #[inline]
     pub(crate) fn weigh(&self) {
         let enough = self.nr_free.get() > self.ample_above.get();
         match self.ample.get() {
-            // That the last large block went, `list_emptied` has noted.
+            // That the last large block went, `weigh_emptied` has noted.
             LARGE if enough => {}
             NONE if !enough => {}
-            _ => self.weigh_again(enough),
+            _ => self.ample.set(if enough { self.above_served() } else { NONE }),
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn weigh_again(&self, enough: bool) {
-        self.ample.set(if enough { self.above_served() } else { NONE });
     }
 
     /// The order above those of which a request of any type can have a block, if there is enough.
@@ -87,25 +86,18 @@ impl ZoneShared {
         let kinds = MigrateType::ALL.iter().take(MIGRATE_PCPTYPES);
         let orders = kinds.fold(0, |orders, kind| orders | self.nonempty_orders(*kind));
         match orders {
-            _ if orders >> PAGEBLOCK_ORDER.get() != 0 => LARGE,
-            _ if orders >> PAGE_ALLOC_COSTLY_ORDER.get() != 0 => SMALL,
-            _ => SINGLE,
+            0..SMALLEST_SMALL => SINGLE,
+            SMALLEST_SMALL..SMALLEST_LARGE => SMALL,
+            _ => LARGE,
         }
     }
 
     /// A list of this order lost its last block.
     #[inline]
     pub(super) fn weigh_emptied(&self, order: Order) {
-        if order >= PAGE_ALLOC_COSTLY_ORDER && order as u8 + 1 >= self.ample.get() {
-            self.weigh_served();
+        if order >= PAGEBLOCK_ORDER && self.ample.get() == LARGE {
+            self.ample.set(self.above_served());
         }
-    }
-
-    /// Less may be served than was.
-    #[cold]
-    #[inline(never)]
-    fn weigh_served(&self) {
-        self.ample.set(self.ample.get().min(self.above_served()));
     }
 
     /// Watermarks, boost or reserves are others now: so is what [`weigh`](Self::weigh) weighs.
