@@ -68,7 +68,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let here = CpuGuard::new(&self.platform);
         let routes = &machine.cpus.as_slice().get(here.cpu().index())?.routes;
         let (pcp, asked) = (routes.lists(gfp), routes.asked(gfp));
-        if !pcp.is_ample() {
+        if !pcp.is_ample_for(order) {
             return None;
         }
         let list = list(asked as u32);
