@@ -100,7 +100,7 @@ fn two_cpus_are_led_elsewhere() {
             let machine = Arc::clone(machine);
             thread::spawn(move || [(); 2].map(|()| machine.request()))
         });
-        machines.each_ref().map(|machine| machine.online());
+        machines.iter().for_each(|machine| machine.online());
         for cpu in cpus {
             assert!(cpu.join().unwrap().is_sorted());
         }
