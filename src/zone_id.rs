@@ -39,6 +39,12 @@ impl ZoneId {
         Self(bits & ((1 << Self::BITS) - 1))
     }
 
+    /// The zone that this packed form was [got](Self::get) from.
+    #[inline]
+    pub(crate) const fn from_packed(packed: u16) -> Self {
+        Self(packed)
+    }
+
     /// Its place in tables that have [`PER_NODE`](Self::PER_NODE) places for each node.
     #[inline]
     pub(crate) const fn index(self) -> usize {

@@ -100,6 +100,8 @@ impl<'m> Request<'m> {
 
     /// Begins anew, with the zones that there are now.
     #[doc(alias = "zonelist_iter_begin")]
+    #[cold]
+    #[inline(never)]
     pub(super) fn renew(&self) {
         if let Some(list) = self.zonelist {
             let (generation, zonerefs) = list.look();

@@ -74,7 +74,7 @@ impl Routes {
     /// The zone for requests with such flags.
     #[inline(always)]
     pub(crate) fn zone(&self, gfp: Gfp) -> ZoneId {
-        ZoneId::from_bits(self.zones[place(gfp)].load(Ordering::Relaxed))
+        ZoneId::from_packed(self.zones[place(gfp)].load(Ordering::Relaxed))
     }
 
     /// The migratetype of requests with such flags; any, where there is no way.

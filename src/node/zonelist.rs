@@ -34,7 +34,7 @@ impl Zoneref {
 
     #[inline]
     pub(crate) fn zone(&self) -> ZoneId {
-        ZoneId::from_bits(self.0.load(Ordering::Relaxed))
+        ZoneId::from_packed(self.0.load(Ordering::Relaxed))
     }
 
     fn set(&self, zone: ZoneId) {

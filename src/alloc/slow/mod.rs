@@ -133,7 +133,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         slow.no_progress = 0;
         slow.priority = CompactPriority::SyncLight;
         slow.cpuset = self.cpuset_generation();
-        slow.request.renew();
+        if slow.request.is_outdated() {
+            slow.request.renew();
+        }
         slow.flags = gfp_to_alloc_flags(slow.gfp, order, migratetype, self.reclaim.context());
         slow.preferred = slow.request.preferred(slow.nodemask);
         if slow.preferred.is_none() || self.cpuset_has_no_zone(slow) {
