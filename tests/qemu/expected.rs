@@ -11,7 +11,7 @@ impl Machine {
     /// The machine's numbers of the nodes, in the kernel's order.
     fn kernel_order(&self) -> Vec<usize> {
         let mut nodes: Vec<_> = (0..self.nodes.len()).collect();
-        nodes.sort_by_key(|node| (self.nodes[*node].cpus.is_empty(), self.nodes[*node].cpus.start));
+        nodes.sort_by_key(|node| self.nodes[*node].cpus.clone().next().unwrap_or(u32::MAX));
         nodes
     }
 

@@ -64,7 +64,7 @@ impl Printed {
         let mut printed = Self::default();
         let (before, after) = output.split_once("\nverify: ok\n").expect("a good end");
         for line in before.lines() {
-            if let ["Node", node, "zonelist", zones @ ..] = words(line)[..] {
+            if let ["Node", node, "zonelist", zones @ ..] = &words(line)[..] {
                 assert_eq!(number(node) as usize, printed.zonelists.len(), "{line}");
                 let zones = zones.chunks(2).map(|zone| name(zone[0], zone[1]));
                 printed.zonelists.push(zones.collect());
