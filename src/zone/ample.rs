@@ -27,8 +27,8 @@ const SINGLE: u8 = 1;
 const SMALL: u8 = PAGE_ALLOC_COSTLY_ORDER as u8 + 1;
 const LARGE: u8 = PAGEBLOCK_ORDER as u8 + 1;
 
-/// The orders that have blocks, as bits, are from these on if a block of the costly order, or of a
-/// pageblock, can be had.
+/// From these on are the orders that have blocks, as bits, if a block of the costly order, or a pageblock,
+/// can be had.
 const SMALLEST_SMALL: u16 = 1 << PAGE_ALLOC_COSTLY_ORDER.get();
 const SMALLEST_LARGE: u16 = 1 << PAGEBLOCK_ORDER.get();
 
@@ -72,13 +72,24 @@ impl ZoneShared {
     /// Looks again for which orders the zone is ample, before its lock is given back.
     #[inline]
     pub(crate) fn weigh(&self) {
-        let enough = self.nr_free.get() > self.ample_above.get();
+        let free = self.nr_free.get();
         match self.ample.get() {
             // That the last large block went, `weigh_emptied` has noted.
-            LARGE if enough => {}
-            NONE if !enough => {}
-            _ => self.ample.set(if enough { self.above_served() } else { NONE }),
+            LARGE if free > self.ample_above.get() => {}
+            NONE if free <= self.ample_above_small.get() => {}
+            _ => self.weigh_again(),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn weigh_again(&self) {
+        let free = self.nr_free.get();
+        self.ample.set(match self.above_served() {
+            _ if free <= self.ample_above_small.get() => NONE,
+            LARGE if free <= self.ample_above.get() => SMALL,
+            above => above,
+        });
     }
 
     /// The order above those of which a request of any type can have a block, if there is enough.
@@ -102,16 +113,19 @@ impl ZoneShared {
 
     /// Watermarks, boost or reserves are others now: so is what [`weigh`](Self::weigh) weighs.
     pub(crate) fn limits_changed(&self) {
-        let reserve = self.largest_lowmem_reserve();
         let parts = [
             self.watermark(WatermarkLevel::Low),
             self.watermark_boost(),
-            reserve,
+            self.largest_lowmem_reserve(),
             self.nr_reserved_highatomic(),
             self.cma_typed.get(),
-            PAGEBLOCK_NR_PAGES,
         ];
-        let above = parts.iter().fold(0, |sum: u64, part| sum.saturating_add(*part));
-        self.ample_above.set(if self.is_boosted() { u64::MAX } else { above });
+        let kept = parts.iter().fold(0, |sum: u64, part| sum.saturating_add(*part));
+        let above = |order: Order| match self.is_boosted() {
+            true => u64::MAX,
+            false => kept.saturating_add(order.nr_pages()),
+        };
+        self.ample_above.set(above(PAGEBLOCK_ORDER));
+        self.ample_above_small.set(above(PAGE_ALLOC_COSTLY_ORDER));
     }
 }

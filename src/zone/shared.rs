@@ -43,6 +43,8 @@ pub(crate) struct ZoneShared {
     pub(super) cma_typed: Counter,
     /// Isolated pageblocks.
     pub(crate) nr_isolated: Counter,
+    /// With more than this, for every one up to the costly order.
+    pub(super) ample_above_small: Counter,
     watermarks: [Counter; 3],
     boost: Counter,
     lowmem_reserve: [Counter; MAX_NR_ZONES],
@@ -114,6 +116,7 @@ impl ZoneShared {
             boost_factor: AtomicUsize::new(0),
             boosted: AtomicBool::new(false),
             ample_above: Counter::new(usize::MAX),
+            ample_above_small: Counter::new(usize::MAX),
             cma_typed: Counter::default(),
             ample: Ample::new(),
             ungrouped: AtomicBool::new(false),
