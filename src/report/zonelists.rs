@@ -1,11 +1,10 @@
 //! The zonelists as text: which zones the requests of each node are served from.
 
 use crate::alloc::PageAllocator;
-use crate::node::{Machine, ZonelistKind};
+use crate::node::{Machine, ZonelistKind, Zoneref};
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
-use crate::zone_id::ZoneId;
 use crate::{NodeId, ZoneType};
 use core::fmt;
 
@@ -68,7 +67,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 }
 
 impl<'a> Zonelists<'a> {
-    /// The rows, by node: of those that have memory or CPUs.
+    /// The rows, by node: of those that have memory or CPUs, or for which memory is planned.
     pub fn rows(
         &self,
     ) -> impl Iterator<
@@ -77,8 +76,8 @@ impl<'a> Zonelists<'a> {
         self.machine.into_iter().flat_map(|machine| {
             let nodes = machine.online.iter().filter_map(|node| machine.node(node));
             nodes.map(|node| {
-                let zones = node.zonelist(ZonelistKind::Fallback).iter();
-                let zones = zones.map(|zone: &ZoneId| (zone.node(), zone.zone_type()));
+                let zones = node.zonelist(ZonelistKind::Fallback).zones().iter().map(Zoneref::zone);
+                let zones = zones.map(|zone| (zone.node(), zone.zone_type()));
                 ZonelistRow { node: node.id, zones }
             })
         })
