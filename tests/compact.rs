@@ -10,6 +10,8 @@ mod awkward;
 mod background;
 #[path = "compact/churned.rs"]
 mod churned;
+#[path = "compact/daemon.rs"]
+mod daemon;
 #[path = "compact/direct.rs"]
 mod direct;
 #[path = "compact/events.rs"]

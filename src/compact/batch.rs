@@ -62,6 +62,7 @@ impl Batch {
     pub(super) fn push(&mut self, source: Source) {
         if self.is_empty() {
             self.start = start_of(source.pfn, PAGEBLOCK_ORDER);
+            self.first = 0;
         }
         if self.len < PLACES {
             self.sources[(self.first + self.len) % PLACES] = self.pack(source);

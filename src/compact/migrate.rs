@@ -1,6 +1,6 @@
 //! Moving a batch: a target for each source, and the kernel asked to move what is in it.
 
-use super::batch::{Batch, Source};
+use super::batch::Source;
 use super::control::{Compactor, Control};
 use super::lent::Lent;
 use super::request::CompactRequest;
