@@ -4,8 +4,18 @@
 use crate::kernel::{Kernel, Machine, Policy};
 use crate::put_off::{given_up, kcompactd_worked};
 use page_alloc::{Context, CpuId, Gfp, KswapdWake, NodeId, Order, ZoneType};
+use std::sync::atomic::Ordering;
 
 const ZONE: ZoneType = ZoneType::Dma;
+
+/// As [`given_up`], with nothing wanted of kcompactd, and nothing noted of it.
+fn idle(seed: u64) -> &'static Machine {
+    let (machine, _) = given_up(seed);
+    machine.reclaim().is_rigid.store(true, Ordering::Relaxed);
+    assert_eq!(machine.kcompactd(NodeId::ZERO).unwrap().migrate_scanned, 0);
+    machine.reclaim().is_rigid.store(false, Ordering::Relaxed);
+    machine
+}
 
 /// For which of so many requests for a block of the one zone, from 0 on, kcompactd looked at anything.
 fn worked(machine: &Machine, order: Order, requests: u32) -> Vec<u32> {
@@ -32,7 +42,7 @@ fn doom(kernel: &Kernel) {
 /// Once kcompactd has made a block, failures for larger ones don't put off those of its order.
 #[test]
 fn a_block_made_speaks_for_its_order() {
-    let (machine, _) = given_up(210);
+    let machine = idle(210);
     let kernel = machine.reclaim();
     assert_eq!(worked(machine, Order::O8, 2), [0], "a failure puts it off");
     kernel.set_policy(Policy::Honest);
@@ -49,7 +59,7 @@ fn a_block_made_speaks_for_its_order() {
 #[test]
 fn a_compaction_cut_short_says_nothing() {
     let cut_short = |seed| {
-        let (machine, _) = given_up(seed);
+        let machine = idle(seed);
         let kernel = machine.reclaim();
         assert_eq!(worked(machine, Order::O8, 2), [0]);
         doom(kernel);
@@ -75,7 +85,7 @@ fn a_compaction_cut_short_says_nothing() {
 #[test]
 fn a_failure_drains_all_cpus() {
     for (seed, policy) in [(213, Policy::Busy), (214, Policy::Honest)] {
-        let (machine, _) = given_up(seed);
+        let machine = idle(seed);
         let kernel = machine.reclaim();
         kernel.set_policy(policy);
         let other = CpuId::new(1);
@@ -90,4 +100,36 @@ fn a_failure_drains_all_cpus() {
         assert_eq!(at_hand() == 0, policy == Policy::Busy, "{policy:?}");
         kernel.finish();
     }
+}
+
+/// A small block that was made does not make larger ones suspect that had not failed.
+#[test]
+fn a_small_block_says_nothing_of_larger_ones() {
+    let machine = idle(215);
+    let kernel = machine.reclaim();
+    for (policy, order) in
+        [(Policy::Honest, Order::O8), (Policy::Busy, Order::O8), (Policy::Honest, Order::O4)]
+    {
+        kernel.set_policy(policy);
+        take_all(kernel, Order::O4);
+        assert_eq!(worked(machine, order, 1), [0], "{policy:?} {order}");
+    }
+    take_all(kernel, Order::O4);
+    kernel.set_policy(Policy::Busy);
+    assert_eq!(worked(machine, Order::O7, 1), [0], "order 8 had failed, and no other");
+    kernel.finish();
+}
+
+/// A compaction that has seen the whole zone in vain is put off as any other.
+#[test]
+fn a_whole_zone_in_vain_puts_it_off() {
+    let machine = idle(216);
+    let kernel = machine.reclaim();
+    // The scanners meet for a request that waits for nothing, which counts as no failure.
+    let gfp = Gfp::HIGHUSER_MOVABLE | Gfp::DMA | Gfp::NORETRY | Gfp::NOWARN;
+    assert!(machine.alloc_pages(gfp, Order::O8).is_err());
+    // kswapd goes to sleep: marks are cleared, and the scanners begin at the ends.
+    machine.kswapd_balance(NodeId::ZERO).unwrap();
+    assert_eq!(worked(machine, Order::O8, 8), [0, 2, 6]);
+    kernel.finish();
 }

@@ -118,7 +118,7 @@ fn ahead_of_need_until_the_score_is_good() {
     let stats = machine.compact_node_proactively(NodeId::ZERO, 50).unwrap();
     let after = score();
     assert!(stats.moved > 0 && after < before);
-    assert!((30..=55).contains(&after.0), "{before:?} became {after:?}, 50 is enough");
+    assert!((30..=50).contains(&after.0), "{before:?} became {after:?}, 50 is enough");
     machine.reclaim().finish();
 }
 
