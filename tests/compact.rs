@@ -29,6 +29,8 @@ mod put_off;
 #[path = "churn/random.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod random;
+#[path = "compact/scores.rs"]
+mod scores;
 #[path = "compact/searched.rs"]
 mod searched;
 #[path = "compact/strides.rs"]
