@@ -1,7 +1,8 @@
 //! The cases. A new one is a line here; then the record is to be written anew.
 
 use super::workload::{
-    allocs, batches, boots, bulks, compactions, failures, frees, fresh_pairs, warm_pairs,
+    allocs, batches, boots, bulks, checkerboard_pairs, compactions, failures, frees, fresh_pairs,
+    warm_pairs,
 };
 use crate::harness::free_order::FreeOrder;
 use crate::harness::ours::{Atomic, Machine, Zone};
@@ -46,6 +47,7 @@ pub(crate) const CASES: &[Case] = &[
     pair("alloc/warm-pair-order-9", |n| warm_pairs::<Machine>(Order::O9, n)),
     pair("alloc/warm-pair-order-10", |n| warm_pairs::<Machine>(Order::O10, n)),
     pair("alloc/fresh-pair-order-0", |n| fresh_pairs::<Machine>(Order::O0, n)),
+    pair("alloc/checkerboard-pair-order-0", checkerboard_pairs::<Machine>),
     pair("alloc/atomic-warm-pair-order-0", |n| warm_pairs::<Atomic>(Order::O0, n)),
     single("alloc/alloc-order-0", |n| allocs::<Machine>(2 * SINGLES, n)),
     single("alloc/free-order-0", |n| frees::<Machine>(2 * SINGLES, n)),

@@ -39,6 +39,22 @@ pub(crate) fn warm_pairs<A: FrameAllocator>(order: Order, rounds: u64) {
     pairs(&mut allocator, order, rounds);
 }
 
+/// The same with single frames, where every other frame is in use.
+pub(crate) fn checkerboard_pairs<A: FrameAllocator>(rounds: u64) {
+    let mut allocator = A::boot(SMALL);
+    let all: Vec<_> = std::iter::from_fn(|| allocator.alloc(Order::ZERO)).collect();
+    let (mut kept, mut turn) = (Vec::with_capacity(all.len()), 0);
+    for block in all {
+        turn ^= 1;
+        match turn {
+            0 => kept.push(block),
+            _ => allocator.free(block),
+        }
+    }
+    pairs(&mut allocator, Order::ZERO, rounds);
+    drop(kept);
+}
+
 /// Allocates many single frames, then frees them all.
 pub(crate) fn batches<A: FrameAllocator>(blocks: usize, free_order: FreeOrder, rounds: u64) {
     let mut allocator = A::boot(FRAMES);

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 const GROUP: Group = Group::new("threads");
 const THREADS: u32 = 2;
 const BATCH: u32 = 512;
+const BATCHES: &str = "2 x batch 512 order 0, lifo";
 
 /// How often the threads are started again if they did not work at once.
 const ATTEMPTS: u32 = 20;
@@ -28,30 +29,32 @@ const TELLING: Duration = Duration::from_micros(20);
 
 pub(crate) fn run(recorder: &mut Recorder) {
     pairs::<Apart>(recorder, Order::O0);
-    batches::<Apart>(recorder);
+    batches::<Apart>(recorder, BATCHES);
+    batches::<SideBySide>(recorder, "2 x batch 512 order 0, lifo, side by side");
     for_each_allocator!(pairs(recorder, Order::O0));
-    for_each_allocator!(batches(recorder));
+    for_each_allocator!(batches(recorder, BATCHES));
     for_each_allocator!(pairs(recorder, Order::O3));
     for_each_allocator!(pairs(recorder, Order::O9));
 }
 
-/// The least that serves, one for each CPU, with nothing in common: what two threads cost each other
-/// on this host is the processor's.
-struct Apart(Vec<Least>);
+/// The least that serves, one for each CPU, with no word in common: what two threads cost each other is
+/// the processor's. Of the frames, so many are one CPU's, as many the other's, and so on in turn.
+struct Lists<const TURN: u32>([Least; THREADS as usize]);
 
-impl Apart {
-    #[inline]
-    fn mine(&self) -> Option<&Least> {
-        self.0.get(Port.cpu_id().index())
-    }
-}
+/// One half of the memory for each CPU.
+type Apart = Lists<{ 1 << 19 }>;
 
-impl SharedAllocator for Apart {
+/// As lists come to have their frames that are filled at the same time, by batches of this size. Four
+/// descriptors share a cache line: the first and the last of a batch share theirs with the other CPU's.
+type SideBySide = Lists<63>;
+
+impl<const TURN: u32> SharedAllocator for Lists<TURN> {
     const NAME: &'static str = floor::NAME;
     type Block = Token;
 
     fn boot(frames: u64, cpus: u32) -> Self {
-        Self((0..cpus).map(|_| Least::new(frames / u64::from(cpus))).collect())
+        assert_eq!(cpus, THREADS);
+        Self(Least::in_turn(frames, TURN))
     }
 
     fn on_cpu<A>(&self, cpu: u32, work: impl FnOnce() -> A) -> A {
@@ -60,12 +63,12 @@ impl SharedAllocator for Apart {
 
     #[inline]
     fn alloc(&self, _: Order) -> Option<Token> {
-        self.mine()?.get()
+        self.0.get(Port.cpu_id().index())?.get()
     }
 
     #[inline]
     fn free(&self, token: Token) {
-        self.mine().expect("a CPU").put(token);
+        self.0[Port.cpu_id().index()].put(token);
     }
 }
 
@@ -84,14 +87,13 @@ fn pairs<A: SharedAllocator>(recorder: &mut Recorder, order: Order) {
     });
 }
 
-fn batches<A: SharedAllocator>(recorder: &mut Recorder) {
-    let case = format!("2 x batch {BATCH} order 0, lifo");
+fn batches<A: SharedAllocator>(recorder: &mut Recorder, case: &str) {
     let patience = recorder.patience();
     let setup = || {
         let batches = [(); THREADS as usize].map(|()| Batch::new(BATCH, FreeOrder::Lifo));
         Ok((A::boot(GROUP.frames, THREADS), batches))
     };
-    let name = (GROUP.name, &*case, A::NAME);
+    let name = (GROUP.name, case, A::NAME);
     recorder.case(name, u64::from(BATCH), setup, |(allocator, batches), times| {
         together(allocator, batches, |batch| rounds(allocator, batch, times, patience))
     });

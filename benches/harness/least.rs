@@ -5,6 +5,7 @@
 use super::adaptor::FrameAllocator;
 use crate::groups::floor;
 use page_alloc::Order;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const ALLOCATED: u32 = 3;
@@ -23,7 +24,7 @@ struct Frame {
 /// One list of one CPU, with cache lines of its own.
 #[repr(align(128))]
 pub(crate) struct Least {
-    frames: Box<[Frame]>,
+    frames: Arc<[Frame]>,
     busy: AtomicU32,
     /// 0: none.
     head: AtomicU32,
@@ -85,18 +86,29 @@ impl Least {
 
 impl Least {
     pub(crate) fn new(frames: u64) -> Self {
-        let frames = u32::try_from(frames).expect("below 16 TiB");
-        let least = Self {
-            frames: (0..frames).map(|_| Frame::default()).collect(),
-            busy: AtomicU32::new(0),
-            head: AtomicU32::new(0),
-            count: AtomicU32::new(0),
-            bound: AtomicU32::new(u32::MAX),
-        };
-        for index in (1..frames).rev() {
-            least.push(index, &least.frames[index as usize]);
-        }
+        let [least] = Self::in_turn(frames, u32::MAX);
         least
+    }
+
+    /// Several lists: so many of the frames are on the first one, as many on the next, and so on in turn.
+    pub(crate) fn in_turn<const N: usize>(frames: u64, turn: u32) -> [Self; N] {
+        let count = u32::try_from(frames).expect("below 16 TiB");
+        let frames: Arc<[Frame]> = (0..count).map(|_| Frame::default()).collect();
+        let of = |list: usize| {
+            let least = Self {
+                frames: frames.clone(),
+                busy: AtomicU32::new(0),
+                head: AtomicU32::new(0),
+                count: AtomicU32::new(0),
+                bound: AtomicU32::new(u32::MAX),
+            };
+            let own = |index: &u32| (index / turn) as usize % N == list;
+            for index in (1..count).rev().filter(own) {
+                least.push(index, &frames[index as usize]);
+            }
+            least
+        };
+        std::array::from_fn(of)
     }
 
     #[inline]

@@ -11,8 +11,8 @@ use crate::zone::watermark::{ZoneView, zone_watermark_fast, zone_watermark_ok};
 use crate::zone::{HighAtomicUse, Taken, Zone, ZoneMut};
 use crate::zone_id::ZoneId;
 use crate::{
-    AllocFlags, Gfp, MIGRATE_PCPTYPES, MigrateType, NodeId, Order, PAGE_ALLOC_COSTLY_ORDER,
-    PAGEBLOCK_ORDER, Pages, WatermarkLevel, ZoneType,
+    AllocFlags, Gfp, MIGRATE_PCPTYPES, MigrateType, NodeId, Order, PAGE_ALLOC_COSTLY_ORDER, Pages,
+    WatermarkLevel, ZoneType,
 };
 
 /// How a walk over the zonelist ended.
@@ -349,8 +349,8 @@ pub(super) fn mark(attempt: &Attempt, zone: &Zone) -> u64 {
 fn keeps_watermark(request: &Request<'_>, attempt: &Attempt, zone: &Zone) -> bool {
     let Attempt { flags, gfp, .. } = *attempt;
     // The low mark is kept with room for every request up to a pageblock, so the min mark is too.
-    let ample = zone.shared.ample.get() && flags.watermark_level() != WatermarkLevel::High;
-    if ample && request.order <= PAGEBLOCK_ORDER {
+    let is_ample = zone.shared.ample.is_for(request.order);
+    if is_ample && flags.watermark_level() != WatermarkLevel::High {
         return true;
     }
     let (order, mark) = (request.order, mark(attempt, zone));

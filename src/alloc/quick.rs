@@ -68,7 +68,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let here = CpuGuard::new(&self.platform);
         let route = machine.cpus.as_slice().get(here.cpu().index())?.routes.of(gfp);
         let pcp = &*route.pcp;
-        if !pcp.is_ample() {
+        if !pcp.is_ample_for(order) {
             return None;
         }
         let list = list(route.migratetype as u32);

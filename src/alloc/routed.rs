@@ -11,6 +11,7 @@ use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
 use crate::sync::IrqGuard;
 use crate::trace::Trace;
+use crate::zone::watermark::ZoneView;
 use crate::zone::{Zone, ZoneMut};
 use crate::{AllocError, Gfp, MigrateType, Order, Pages};
 
@@ -39,7 +40,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.alloc_admitted(admitted, order, None, None)
     }
 
-    /// Takes a block of just the order asked for.
+    /// Takes a block of just the order asked for, if there seems to be one.
     #[inline(never)]
     fn alloc_whole(
         &self,
@@ -47,11 +48,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         admitted: (Gfp, Context),
         order: Order,
     ) -> Option<Pages> {
-        let take = |zone: &mut ZoneMut<'_>, t| zone.rmqueue_at_hand(order, t, cma_flag(t));
-        self.alloc_by_route(machine, admitted, order, take)
+        let way = self.way(machine, admitted, order)?;
+        if way.zone.shared.nonempty_orders(way.migratetype) >> order.get() & 1 == 0 {
+            return None;
+        }
+        self.alloc_by(machine, (admitted.0, way), order, |zone, t| {
+            zone.rmqueue_at_hand(order, t, cma_flag(t))
+        })
     }
 
-    /// Splits a larger block.
+    /// Splits a larger block, if there is none of just that order.
     #[inline(never)]
     fn alloc_split(
         &self,
@@ -59,21 +65,22 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         admitted: (Gfp, Context),
         order: Order,
     ) -> Option<Pages> {
-        let take = |zone: &mut ZoneMut<'_>, t| zone.rmqueue_own(order, t, cma_flag(t));
-        self.alloc_by_route(machine, admitted, order, take)
+        let way = self.way(machine, admitted, order)?;
+        self.alloc_by(machine, (admitted.0, way), order, |zone, t| {
+            zone.rmqueue_own(order, t, cma_flag(t))
+        })
     }
 
     #[inline(always)]
-    fn alloc_by_route(
+    fn alloc_by(
         &self,
         machine: &Machine,
-        admitted: (Gfp, Context),
+        (gfp, way): (Gfp, Way<'_>),
         order: Order,
         take: impl FnOnce(&mut ZoneMut<'_>, MigrateType) -> Option<FrameIdx>,
     ) -> Option<Pages> {
-        let way = self.way(machine, admitted, order)?;
         let index = self.take_from(machine, (way, order), |zone| take(zone, way.migratetype))?;
-        Some(self.hand_out(machine, (index, order), (admitted.0, way)))
+        Some(self.hand_out(machine, (index, order), (gfp, way)))
     }
 
     /// The way of a request, by the running CPU's route; `None`: look closer.

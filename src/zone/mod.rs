@@ -2,6 +2,7 @@
 //!
 //! The code of this tier is single-threaded: it works on a zone that somebody has locked, or owns.
 
+mod ample;
 mod buddy;
 mod bulk;
 mod capture;
@@ -27,6 +28,7 @@ mod target;
 mod tests;
 pub mod watermark;
 
+pub(crate) use ample::Ample;
 pub(crate) use bulk::ExtfragLog;
 pub(crate) use checks::{block_of_token, find_allocated, find_token, no_such_block};
 pub(crate) use compaction::{CompactionState, Outlook, Waiting, last_pageblock};
@@ -39,6 +41,6 @@ pub(crate) use populate::{Describer, Giving};
 pub(crate) use rmqueue::{HighAtomicUse, Taken};
 pub(crate) use run::Run;
 pub use shared::ReclaimActive;
-pub(crate) use shared::{Ample, ZoneMut, ZoneShared};
+pub(crate) use shared::{ZoneMut, ZoneShared};
 pub(crate) use split::split_allocated;
 pub(crate) use target::NotIsolated;

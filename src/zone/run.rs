@@ -37,6 +37,7 @@ impl Run {
     }
 
     /// Where a block may start that makes the run longer: below it or above it.
+    #[inline(always)]
     fn direction_to(&self, next: FrameIdx) -> Option<Direction> {
         if next.align_down(PAGEBLOCK_ORDER) != self.low.align_down(PAGEBLOCK_ORDER) {
             return None;
@@ -55,6 +56,7 @@ impl Run {
 impl ZoneMut<'_> {
     /// A run of one block of a per-CPU list. It goes to the type that was noted when it came there;
     /// while some pageblock of the zone is isolated, to that of its pageblock.
+    #[inline(always)]
     pub(crate) fn begin_run(&self, block: FreeBlock, order: Order) -> Run {
         let low = block.into_index();
         let migratetype = self.pcp_type(low);
@@ -62,6 +64,7 @@ impl ZoneMut<'_> {
     }
 
     /// Whether a block of a per-CPU list, the next to be freed, makes the run longer.
+    #[inline(always)]
     pub(crate) fn may_extend(&self, run: &Run, next: FrameIdx) -> bool {
         run.direction_to(next).is_some() && self.pcp_type(next) == run.migratetype
     }
@@ -74,6 +77,7 @@ impl ZoneMut<'_> {
         run.frames += 1 << run.order.get();
     }
 
+    #[inline(always)]
     fn pcp_type(&self, index: FrameIdx) -> MigrateType {
         match self.shared.nr_isolated.get() {
             0 => self.links.frame(index).state().migratetype(),

@@ -1,5 +1,6 @@
 //! What is known of a zone without its lock: its size, watermarks and counts.
 
+use super::ample::Ample;
 use super::compaction::CompactionState;
 use super::free_area::FreeAreas;
 use crate::memmap::{FrameLinks, FrameState, Memmap, ZoneBits};
@@ -7,9 +8,7 @@ use crate::sync::Counter;
 use crate::zone::watermark::setup::Watermarks;
 use crate::zone::watermark::{ZoneSnapshot, ZoneView};
 use crate::zone_id::ZoneId;
-use crate::{
-    MAX_NR_ZONES, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER,
-};
+use crate::{MAX_NR_ZONES, MigrateType, Mobility, NodeId, Order, PAGEBLOCK_NR_PAGES};
 use crate::{Pfn, PfnRange};
 use crate::{WatermarkLevel, ZoneType};
 use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
@@ -25,8 +24,8 @@ pub(crate) struct ZoneShared {
     pub(crate) nr_free_cma: Counter,
     /// Per migratetype, a bit for each order whose list is not empty.
     nonempty: [AtomicU16; FrameState::TYPES],
-    /// With more free frames than this there is enough for every request that has per-CPU lists.
-    ample_above: Counter,
+    /// With more free frames than this there is enough for every request up to a pageblock.
+    pub(super) ample_above: Counter,
     /// The name, as state words have it.
     bits: ZoneBits,
     pub(crate) id: ZoneId,
@@ -41,9 +40,11 @@ pub(crate) struct ZoneShared {
     pub(crate) cma: Counter,
     pub(crate) nr_reserved_highatomic: Counter,
     /// Frames of pageblocks of type CMA: no more of them are free.
-    cma_typed: Counter,
+    pub(super) cma_typed: Counter,
     /// Isolated pageblocks.
     pub(crate) nr_isolated: Counter,
+    /// With more than this, for every one up to the costly order.
+    pub(super) ample_above_small: Counter,
     watermarks: [Counter; 3],
     boost: Counter,
     lowmem_reserve: [Counter; MAX_NR_ZONES],
@@ -61,36 +62,6 @@ pub(crate) struct ZoneShared {
 static_assertions::const_assert!(
     core::mem::offset_of!(ZoneShared, events) + core::mem::offset_of!(ZoneEvents, numa_miss) == 64
 );
-
-/// Whether nothing has to be weighed for a request that has per-CPU lists: the zone keeps its low
-/// watermark, boost and all reserves whatever the request's flags are, it has a free block of
-/// any such order, and kswapd need not be told of a boost. No says nothing.
-///
-/// Kept up to date by those who hold the zone's lock: a request then looks at one word, which has a pair
-/// of cache lines to itself, as it is seldom written.
-#[derive(Debug)]
-#[repr(align(128))]
-pub(crate) struct Ample(AtomicBool);
-
-impl Ample {
-    /// It is not known to be.
-    pub(crate) const fn new() -> Self {
-        Self(AtomicBool::new(false))
-    }
-
-    #[inline]
-    pub(crate) fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Written only when it changes: other CPUs have the line too.
-    #[inline]
-    fn set(&self, ample: bool) {
-        if ample != self.get() {
-            self.0.store(ample, Ordering::Relaxed);
-        }
-    }
-}
 
 /// What happened in a zone, counted under its lock.
 #[derive(Debug, Default)]
@@ -145,6 +116,7 @@ impl ZoneShared {
             boost_factor: AtomicUsize::new(0),
             boosted: AtomicBool::new(false),
             ample_above: Counter::new(usize::MAX),
+            ample_above_small: Counter::new(usize::MAX),
             cma_typed: Counter::default(),
             ample: Ample::new(),
             ungrouped: AtomicBool::new(false),
@@ -195,6 +167,11 @@ impl ZoneShared {
             kept.set(pages);
         }
         self.limits_changed();
+    }
+
+    /// The largest of the reserves that requests for higher zones keep.
+    pub(super) fn largest_lowmem_reserve(&self) -> u64 {
+        self.lowmem_reserve.iter().map(Counter::get).max().unwrap_or(0)
     }
 
     pub(crate) fn set_boost_factor(&self, factor: u32) {
@@ -251,56 +228,6 @@ impl ZoneShared {
         self.limits_changed();
     }
 
-    /// Whether the zone is ample ([`Ample`]) for a request of any order that asks for the low watermark; of
-    /// the largest order there may be no block.
-    #[inline]
-    pub(crate) fn is_ample_for(&self, order: Order) -> bool {
-        // The limit has room for a pageblock; the largest block takes one more.
-        let more =
-            || self.nr_free.get().saturating_sub(PAGEBLOCK_NR_PAGES) > self.ample_above.get();
-        self.ample.get() && (order <= PAGEBLOCK_ORDER || more())
-    }
-
-    /// Looks again whether the zone is ample, before its lock is given back.
-    #[inline]
-    pub(crate) fn weigh(&self) {
-        let enough = self.nr_free.get() > self.ample_above.get();
-        match self.ample.get() {
-            // That the last large block went, `list_emptied` has noted.
-            true if enough => {}
-            false if !enough => {}
-            _ => self.weigh_again(enough),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn weigh_again(&self, enough: bool) {
-        self.ample.set(enough && self.has_large_block());
-    }
-
-    /// Whether a request of any type can have a block of the size of a pageblock.
-    fn has_large_block(&self) -> bool {
-        let kinds = [MigrateType::Unmovable, MigrateType::Movable, MigrateType::Reclaimable];
-        kinds.iter().any(|kind| self.nonempty_orders(*kind) >> PAGEBLOCK_ORDER.get() != 0)
-    }
-
-    /// Watermarks, boost or reserves are others now: so is what [`weigh`](Self::weigh) weighs.
-    pub(crate) fn limits_changed(&self) {
-        let reserve = self.lowmem_reserve.iter().map(Counter::get).max().unwrap_or(0);
-        let parts = [
-            self.watermark(WatermarkLevel::Low),
-            self.boost.get(),
-            reserve,
-            self.nr_reserved_highatomic.get(),
-            self.cma_typed.get(),
-            PAGEBLOCK_ORDER.nr_pages(),
-        ];
-        let above = parts.iter().fold(0, |sum: u64, part| sum.saturating_add(*part));
-        let boosted = self.boosted.load(Ordering::Relaxed);
-        self.ample_above.set(if boosted { u64::MAX } else { above });
-    }
-
     /// A pageblock's type changes. CMA frames are not for every request.
     pub(super) fn retyped(&self, from: MigrateType, to: MigrateType) {
         let frames = self.cma_typed.get();
@@ -318,11 +245,16 @@ impl ZoneShared {
         self.limits_changed();
     }
 
+    #[inline]
+    pub(super) fn is_boosted(&self) -> bool {
+        self.boosted.load(Ordering::Relaxed)
+    }
+
     /// Whether the zone was marked; the mark is then gone. Who is told so calls
     /// [`limits_changed`](Self::limits_changed) with the lock held.
     #[inline]
     pub(crate) fn take_boosted(&self) -> bool {
-        self.boosted.load(Ordering::Relaxed) && self.boosted.swap(false, Ordering::Relaxed)
+        self.is_boosted() && self.boosted.swap(false, Ordering::Relaxed)
     }
 
     /// Counts a change of the free frames of a list's type; frames of isolated pageblocks are not
@@ -362,9 +294,7 @@ impl ZoneShared {
     pub(crate) fn list_emptied(&self, order: Order, kind: usize) {
         let orders = self.nonempty[kind].load(Ordering::Relaxed) & !(1 << order.get());
         self.nonempty[kind].store(orders, Ordering::Relaxed);
-        if order >= PAGEBLOCK_ORDER && self.ample.get() && !self.has_large_block() {
-            self.ample.set(false);
-        }
+        self.weigh_emptied(order);
     }
 
     /// The smallest order, from `order` up, that has a block of this type.

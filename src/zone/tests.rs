@@ -6,11 +6,9 @@ extern crate std;
 use super::HighAtomicUse;
 use crate::MigrateType::{Isolate, Movable, Reclaimable};
 use crate::memmap::{FrameIdx, FrameKind, ListEnd};
-use crate::zone::watermark::setup::Watermarks;
-use crate::zone::watermark::zone_watermark_ok;
 use crate::{
     AllocFlags, Extfrag, MigrateType, Movability, Order, Pages, Pfn, PfnRange, RawZone,
-    RawZoneConfig, ZoneType,
+    RawZoneConfig,
 };
 use std::vec;
 use std::vec::Vec;
@@ -25,7 +23,11 @@ fn range(start: u64, end: u64) -> PfnRange {
 }
 
 /// Runs `f` on a zone of so many frames, `reserved` kept back, and then checks the zone.
-fn with_zone<A>(frames: u64, reserved: &[PfnRange], f: impl FnOnce(&mut RawZone<'_>) -> A) -> A {
+pub(super) fn with_zone<A>(
+    frames: u64,
+    reserved: &[PfnRange],
+    f: impl FnOnce(&mut RawZone<'_>) -> A,
+) -> A {
     let span = range(START, START + frames);
     let present = [span];
     let config = RawZoneConfig { reserved, ..RawZoneConfig::new(span, &present) };
@@ -194,34 +196,6 @@ fn a_pageblock_mostly_movable_keeps_its_type() {
     }
 }
 
-/// A zone that is said to be ample for a request keeps the low watermark, boost and all reserves when
-/// it serves it, whatever the order, at the very border too.
-#[test]
-fn an_ample_zone_keeps_its_marks() {
-    with_zone(1 << 14, &[], |zone| {
-        let zone = zone.zone();
-        let shared = zone.shared;
-        let free = shared.nr_free.get();
-        shared.set_watermarks(Watermarks { min: 100, low: 700, high: 900, promo: 1000 });
-        shared.set_lowmem_reserves([0, 0, 300, 0, 0]);
-        shared.set_boost(512);
-        for order in Order::ALL {
-            let mut least = None;
-            for frames in 1..4096 {
-                shared.nr_free.set(frames);
-                shared.weigh();
-                let (mark, flags) = (700 + 512, AllocFlags::WMARK_LOW);
-                let ok = zone_watermark_ok(shared, order, mark, ZoneType::Normal, flags);
-                assert!(ok || !shared.is_ample_for(order), "order {order}, {frames} free");
-                least = least.or(shared.is_ample_for(order).then_some(frames));
-            }
-            assert!(least.is_some(), "order {order}: never ample");
-        }
-        shared.nr_free.set(free);
-        shared.weigh();
-    });
-}
-
 /// A list can be turned until any of its blocks stands at either end; what was on that side of it goes
 /// to the other end, in the same order.
 #[test]
@@ -251,35 +225,5 @@ fn lists_turn() {
             }
         }
         kept.into_iter().for_each(|pages| zone.free_pages(pages).unwrap());
-    });
-}
-
-/// So it is for requests that must not have CMA memory, where pageblocks became CMA's long after boot.
-#[test]
-fn an_ample_zone_keeps_its_marks_without_cma() {
-    with_zone(1 << 14, &[], |zone| {
-        let mut zone = zone.zone();
-        let (mark, flags) = (700, AllocFlags::WMARK_LOW);
-        zone.shared.set_watermarks(Watermarks { min: 100, low: mark, high: 900, promo: 1000 });
-        for pageblock in 0..8 {
-            let pfn = zone.shared.span.start + pageblock * Order::O9.nr_pages();
-            let index = zone.memmap.index_of(pfn).unwrap();
-            zone.isolate_pageblock(index, MigrateType::Movable).unwrap();
-            zone.unisolate_pageblock(index, MigrateType::Cma).unwrap();
-        }
-        let (shared, free) = (zone.shared, zone.shared.nr_free.get());
-        let cma = shared.nr_free_cma.get();
-        assert_eq!(cma, 8 * 512);
-        let mut least = None;
-        for frames in cma..cma + 4096 {
-            shared.nr_free.set(frames);
-            shared.weigh();
-            let ok = zone_watermark_ok(shared, Order::O9, mark, ZoneType::Normal, flags);
-            assert!(ok || !shared.is_ample_for(Order::O9), "{frames} free");
-            least = least.or(shared.is_ample_for(Order::O9).then_some(frames));
-        }
-        assert!(least.is_some(), "never ample");
-        shared.nr_free.set(free);
-        shared.weigh();
     });
 }

@@ -90,11 +90,16 @@ impl Pcp {
         let mut left = frames.min(self.count());
         let (mut index, mut empty) = (first, 0);
         while left > 0 && empty < NR_PCP_LISTS {
-            let Some(run) = longest_run(lists.list_mut(index), (index, left), zone) else {
+            let list = lists.list_mut(index);
+            let Some(block) = list.pop_tail(zone.links) else {
                 (index, empty) = (index.next(), empty + 1);
                 continue;
             };
             empty = 0;
+            let mut run = zone.begin_run(block, index.order());
+            if list.tail().is_some_and(|next| zone.may_extend(&run, next)) {
+                run = longest_run(list, (run, left), zone);
+            }
             left = left.saturating_sub(run.frames());
             self.add_returned(run.frames());
             note(index, run.frames() >> index.order().get());
@@ -103,15 +108,10 @@ impl Pcp {
     }
 }
 
-/// Takes blocks off the end of a list, as long as each is beside the one before, and until they have so
-/// many frames. `None`: the list is empty.
+/// Takes blocks off the end of a list, as long as each is beside the one before, and until the run has so
+/// many frames.
 #[inline(never)]
-fn longest_run(
-    list: &mut FrameStack,
-    (index, frames): (PcpIndex, u32),
-    zone: &ZoneMut<'_>,
-) -> Option<Run> {
-    let mut run = zone.begin_run(list.pop_tail(zone.links)?, index.order());
+fn longest_run(list: &mut FrameStack, (mut run, frames): (Run, u32), zone: &ZoneMut<'_>) -> Run {
     while run.frames() < frames
         && let Some(next) = list.tail().filter(|next| zone.may_extend(&run, *next))
         && let Some(block) = list.pop_tail(zone.links)
@@ -119,5 +119,5 @@ fn longest_run(
         debug_assert_eq!(block.index(), next);
         zone.extend_run(&mut run, block);
     }
-    Some(run)
+    run
 }

@@ -120,10 +120,10 @@ impl Pcp {
         }
     }
 
-    /// Whether the zone is ample.
-    #[inline]
-    pub(crate) fn is_ample(&self) -> bool {
-        self.ample.get()
+    /// Whether the zone is ample for requests of this order.
+    #[inline(always)]
+    pub(crate) fn is_ample_for(&self, order: Order) -> bool {
+        self.ample.is_for(order)
     }
 
     /// The state of a frame that heads a block of that order, when it comes to these lists from a

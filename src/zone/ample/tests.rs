@@ -1,0 +1,122 @@
+//! Nothing is said of a zone that weighing a request would not say too.
+
+extern crate std;
+
+use crate::zone::ZoneShared;
+use crate::zone::tests::with_zone;
+use crate::zone::watermark::setup::Watermarks;
+use crate::zone::watermark::{ZoneView, zone_watermark_ok};
+use crate::{
+    AllocFlags, MIGRATE_PCPTYPES, MigrateType, Order, Pages, RawZone, WatermarkLevel, ZoneType,
+};
+use std::collections::BTreeSet;
+use std::vec::Vec;
+
+/// A zone that is said to be ample for a request keeps the low watermark, boost and all reserves when
+/// it serves it, whatever the order, at the very border too.
+#[test]
+fn an_ample_zone_keeps_its_marks() {
+    with_zone(1 << 14, &[], |zone| {
+        let zone = zone.zone();
+        let shared = zone.shared;
+        let free = shared.nr_free.get();
+        shared.set_watermarks(Watermarks { min: 100, low: 700, high: 900, promo: 1000 });
+        shared.set_lowmem_reserves([0, 0, 300, 0, 0]);
+        shared.set_boost(512);
+        for order in Order::ALL {
+            let (mut least, mut enough) = (None, None);
+            for frames in 1..4096 {
+                shared.nr_free.set(frames);
+                shared.weigh();
+                let (mark, flags) = (700 + 512, AllocFlags::WMARK_LOW);
+                let ok = zone_watermark_ok(shared, order, mark, ZoneType::Normal, flags);
+                assert!(ok || !shared.is_ample_for(order), "order {order}, {frames} free");
+                least = least.or(shared.is_ample_for(order).then_some(frames));
+                enough = enough.or(ok.then_some(frames));
+            }
+            // Where it is said, it is said soon: a zone in use has few frames above its mark.
+            let late = least.unwrap() - enough.unwrap();
+            let most = if order <= Order::O3 { 8 } else { 512 };
+            assert!(late <= most, "order {order}: {late} frames late");
+        }
+        shared.nr_free.set(free);
+        shared.weigh();
+    });
+}
+
+/// So it is for requests that must not have CMA memory, where pageblocks became CMA's long after boot.
+#[test]
+fn an_ample_zone_keeps_its_marks_without_cma() {
+    with_zone(1 << 14, &[], |zone| {
+        let mut zone = zone.zone();
+        let (mark, flags) = (700, AllocFlags::WMARK_LOW);
+        zone.shared.set_watermarks(Watermarks { min: 100, low: mark, high: 900, promo: 1000 });
+        for pageblock in 0..8 {
+            let pfn = zone.shared.span.start + pageblock * Order::O9.nr_pages();
+            let index = zone.memmap.index_of(pfn).unwrap();
+            zone.isolate_pageblock(index, MigrateType::Movable).unwrap();
+            zone.unisolate_pageblock(index, MigrateType::Cma).unwrap();
+        }
+        let (shared, free) = (zone.shared, zone.shared.nr_free.get());
+        let cma = shared.nr_free_cma.get();
+        assert_eq!(cma, 8 * 512);
+        let mut least = None;
+        for frames in cma..cma + 4096 {
+            shared.nr_free.set(frames);
+            shared.weigh();
+            let ok = zone_watermark_ok(shared, Order::O9, mark, ZoneType::Normal, flags);
+            assert!(ok || !shared.is_ample_for(Order::O9), "{frames} free");
+            least = least.or(shared.is_ample_for(Order::O9).then_some(frames));
+        }
+        assert!(least.is_some(), "never ample");
+        shared.nr_free.set(free);
+        shared.weigh();
+    });
+}
+
+/// The number of orders for which a zone is ample; each keeps its mark there, and has a block.
+fn ample_orders(shared: &ZoneShared) -> usize {
+    shared.weigh();
+    let mark = shared.watermark(WatermarkLevel::Low);
+    let is_ample = |order: &Order| shared.ample.is_for(*order);
+    Order::ALL.into_iter().filter(is_ample).fold(0, |count, order| {
+        let flags = AllocFlags::WMARK_LOW;
+        assert!(zone_watermark_ok(shared, order, mark, ZoneType::Normal, flags), "order {order}");
+        count + 1
+    })
+}
+
+/// A zone that is in use for long has no large blocks. It is ample for what it has all the same: for
+/// single frames where no two are beside each other, for the costly order where such blocks are free.
+#[test]
+fn a_fragmented_zone_is_ample_for_small_orders() {
+    with_zone(1 << 13, &[], |zone| {
+        zone.zone().shared.set_watermarks(Watermarks { min: 100, low: 200, high: 300, promo: 400 });
+        let (mut seen, mut settled) = (BTreeSet::new(), Vec::new());
+        let mut look = |zone: &mut RawZone<'_>| seen.insert(ample_orders(zone.zone().shared));
+        let take = |zone: &mut RawZone<'_>, n: usize| {
+            let kind = MigrateType::ALL[n / 700 % MIGRATE_PCPTYPES];
+            zone.rmqueue(Order::ZERO, kind, AllocFlags::empty())
+        };
+        let mut held: Vec<Pages> = Vec::new();
+        while let Some(pages) = take(zone, held.len()) {
+            held.push(pages);
+            look(zone);
+        }
+        assert_eq!(ample_orders(zone.zone().shared), 0);
+        // First every other frame, then blocks of eight, then all.
+        for freed in [|pfn: u64| pfn.is_multiple_of(2), |pfn: u64| pfn % 16 < 8, |_| true] {
+            let (back, kept): (Vec<_>, _) =
+                held.into_iter().partition(|pages| freed(pages.pfn().get()));
+            held = kept;
+            for pages in back {
+                zone.free_pages(pages).unwrap();
+                look(zone);
+            }
+            settled.push(ample_orders(zone.zone().shared));
+        }
+        // None, single frames, up to the costly order, up to a pageblock.
+        assert_eq!(seen, BTreeSet::from([0, 1, 4, 10]));
+        assert_eq!(settled, [1, 4, 10]);
+    });
+}
