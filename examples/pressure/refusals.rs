@@ -1,7 +1,7 @@
 //! Why huge pages were refused.
 //!
 //! A huge page is a costly block: a request for one compacts, has a little memory freed, compacts once
-//! more, and fails if that was in vain (`Gfp::TRANSHUGE` does not say RETRY_MAYFAIL). So what the second
+//! more, and fails if that was in vain (`Gfp::TRANSHUGE` lets it fail so). So what the second
 //! compaction came to, zone by zone, says why. About a quarter are refused in a history of this example,
 //! by these reasons (seeds 1 to 4, all sizes as by default):
 //!

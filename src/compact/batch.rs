@@ -101,8 +101,6 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    extern crate std;
-    use std::vec::Vec;
 
     /// Blocks leave in the order in which they came, as they were put in, also those that come back.
     #[test]

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 const DEEPEST: u32 = 3;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// From inside any hook, three calls deep: requests that wait, frees, compaction, kswapd's rounds,
     /// drains, isolated pageblocks, CPUs that go, watermarks that nothing keeps. After each act the

@@ -119,17 +119,3 @@ fn a_small_block_says_nothing_of_larger_ones() {
     assert_eq!(worked(machine, Order::O7, 1), [0], "order 8 had failed, and no other");
     kernel.finish();
 }
-
-/// A compaction that has seen the whole zone in vain is put off as any other.
-#[test]
-fn a_whole_zone_in_vain_puts_it_off() {
-    let machine = idle(216);
-    let kernel = machine.reclaim();
-    // The scanners meet for a request that waits for nothing, which counts as no failure.
-    let gfp = Gfp::HIGHUSER_MOVABLE | Gfp::DMA | Gfp::NORETRY | Gfp::NOWARN;
-    assert!(machine.alloc_pages(gfp, Order::O8).is_err());
-    // kswapd goes to sleep: marks are cleared, and the scanners begin at the ends.
-    machine.kswapd_balance(NodeId::ZERO).unwrap();
-    assert_eq!(worked(machine, Order::O8, 8), [0, 2, 6]);
-    kernel.finish();
-}
