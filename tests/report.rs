@@ -3,6 +3,8 @@
 
 #[path = "report/failure.rs"]
 mod failure;
+#[path = "report/lines.rs"]
+mod lines;
 #[path = "report/machines.rs"]
 mod machines;
 #[path = "report/vmstat.rs"]

@@ -38,7 +38,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[inline]
     pub fn alloc_pages(&self, gfp: Gfp, order: Order) -> Result<Pages, AllocError> {
         let (gfp, context) = self.admit(gfp, order)?;
-        match self.quick_alloc(gfp, order, context) {
+        match self.quick_alloc(gfp, order) {
             Some(pages) => Ok(pages),
             None => self.alloc_missed((gfp, context), order),
         }

@@ -8,18 +8,17 @@ use crate::memmap::{BlockName, Frame, FrameIdx, FrameLinks, FrameState, FreeBloc
 use crate::node::Machine;
 use crate::node::pcp::PcpIndex;
 use crate::platform::Platform;
-use crate::reclaim::{Context, Reclaim};
+use crate::reclaim::Reclaim;
 use crate::sync::CpuGuard;
 use crate::trace::Trace;
 use crate::{Gfp, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
-    /// Takes a block from the running CPU's lists, for a request that was let in. `None`: look
-    /// closer; nothing happened.
+    /// Takes a block from the running CPU's lists, for a request that was let in, in whatever context: that
+    /// counts when there is too little. `None`: look closer; nothing happened.
     #[inline]
-    pub(super) fn quick_alloc(&self, gfp: Gfp, order: Order, context: Context) -> Option<Pages> {
-        let special = gfp.intersects(Gfp::THISNODE | Gfp::WRITE) || context != Context::TASK;
-        if special || self.reclaim.cpusets_enabled() {
+    pub(super) fn quick_alloc(&self, gfp: Gfp, order: Order) -> Option<Pages> {
+        if gfp.intersects(Gfp::THISNODE | Gfp::WRITE) || self.reclaim.cpusets_enabled() {
             return None;
         }
         let pages = match order {

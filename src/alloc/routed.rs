@@ -32,8 +32,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         order: Order,
     ) -> Result<Pages, AllocError> {
         if let Some(machine) = self.machine().filter(|machine| !machine.pcps.takes(order)) {
-            let whole = self.alloc_whole(machine, admitted, order);
-            if let Some(pages) = whole.or_else(|| self.alloc_split(machine, admitted, order)) {
+            let whole = self.alloc_whole(machine, admitted.0, order);
+            if let Some(pages) = whole.or_else(|| self.alloc_split(machine, admitted.0, order)) {
                 return Ok(pages);
             }
         }
@@ -42,33 +42,21 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// Takes a block of just the order asked for, if there seems to be one.
     #[inline(never)]
-    fn alloc_whole(
-        &self,
-        machine: &Machine,
-        admitted: (Gfp, Context),
-        order: Order,
-    ) -> Option<Pages> {
-        let way = self.way(machine, admitted, order)?;
+    fn alloc_whole(&self, machine: &Machine, gfp: Gfp, order: Order) -> Option<Pages> {
+        let way = self.way(machine, gfp, order)?;
         if way.zone.shared.nonempty_orders(way.migratetype) >> order.get() & 1 == 0 {
             return None;
         }
-        self.alloc_by(machine, (admitted.0, way), order, |zone, t| {
+        self.alloc_by(machine, (gfp, way), order, |zone, t| {
             zone.rmqueue_at_hand(order, t, cma_flag(t))
         })
     }
 
     /// Splits a larger block, if there is none of just that order.
     #[inline(never)]
-    fn alloc_split(
-        &self,
-        machine: &Machine,
-        admitted: (Gfp, Context),
-        order: Order,
-    ) -> Option<Pages> {
-        let way = self.way(machine, admitted, order)?;
-        self.alloc_by(machine, (admitted.0, way), order, |zone, t| {
-            zone.rmqueue_own(order, t, cma_flag(t))
-        })
+    fn alloc_split(&self, machine: &Machine, gfp: Gfp, order: Order) -> Option<Pages> {
+        let way = self.way(machine, gfp, order)?;
+        self.alloc_by(machine, (gfp, way), order, |zone, t| zone.rmqueue_own(order, t, cma_flag(t)))
     }
 
     #[inline(always)]
@@ -85,13 +73,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// The way of a request, by the running CPU's route; `None`: look closer.
     #[inline(always)]
-    fn way<'m>(
-        &self,
-        machine: &'m Machine,
-        (gfp, context): (Gfp, Context),
-        order: Order,
-    ) -> Option<Way<'m>> {
-        let special = gfp.intersects(Gfp::THISNODE | Gfp::WRITE) || context != Context::TASK;
+    fn way<'m>(&self, machine: &'m Machine, gfp: Gfp, order: Order) -> Option<Way<'m>> {
+        let special = gfp.intersects(Gfp::THISNODE | Gfp::WRITE);
         if special || machine.pcps.takes(order) || self.reclaim.cpusets_enabled() {
             return None;
         }

@@ -128,7 +128,7 @@ proptest! {
     }
 
     /// So they are when requests come from interrupts, from those who free memory and from all other
-    /// contexts: what these decide otherwise is not decided by the quick way.
+    /// contexts: these count where a request is let in, and where there is too little.
     #[test]
     fn the_quick_way_keeps_to_the_context(
         history in prop::collection::vec((any::<u32>(), context(), step()), 1..250),

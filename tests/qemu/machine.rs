@@ -1,6 +1,7 @@
 //! A machine in QEMU.
 
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -20,11 +21,20 @@ pub struct Ended {
     pub output: String,
 }
 
+/// A node, of memory or CPUs or both.
+pub struct Node {
+    pub mib: u64,
+    pub cpus: Range<u32>,
+}
+
 /// What a machine is made of.
 pub struct Machine {
-    cpus: u32,
-    memory: Option<String>,
-    nodes: Vec<(Option<String>, Option<String>)>,
+    pub cpus: u32,
+    /// MiB of memory without nodes.
+    pub mib: u64,
+    pub nodes: Vec<Node>,
+    /// By the machine's own numbers; empty: nothing is said.
+    pub distances: Vec<Vec<u8>>,
     line: Option<String>,
     disc: Option<PathBuf>,
     firmware: Option<PathBuf>,
@@ -32,19 +42,27 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(cpus: u32) -> Self {
-        let (memory, nodes, line, disc, firmware) = (None, Vec::new(), None, None, None);
-        Self { cpus, memory, nodes, line, disc, firmware }
+        let (mib, nodes, distances) = (0, Vec::new(), Vec::new());
+        let (line, disc, firmware) = (None, None, None);
+        Self { cpus, mib, nodes, distances, line, disc, firmware }
     }
 
-    /// Memory without nodes.
-    pub fn memory(mut self, size: &str) -> Self {
-        self.memory = Some(size.to_owned());
+    /// MiB of memory without nodes.
+    pub fn memory(mut self, mib: u64) -> Self {
+        self.mib = mib;
         self
     }
 
-    /// One more node, with memory of that size and the processors of that range.
-    pub fn node(mut self, memory: Option<&str>, cpus: Option<&str>) -> Self {
-        self.nodes.push((memory.map(str::to_owned), cpus.map(str::to_owned)));
+    /// One more node, with so many MiB and those processors. Its memory is above that of the nodes
+    /// before it.
+    pub fn node(mut self, mib: u64, cpus: Range<u32>) -> Self {
+        self.nodes.push(Node { mib, cpus });
+        self
+    }
+
+    /// How far each node is from each: a row for each node.
+    pub fn distances<const N: usize>(mut self, rows: [[u8; N]; N]) -> Self {
+        self.distances = rows.map(Vec::from).into();
         self
     }
 
@@ -100,23 +118,15 @@ impl Machine {
                      -device isa-debug-exit,iobase=0xf4,iosize=4";
         command.args(fixed.split_whitespace()).args(["-smp", &self.cpus.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let size = self.memory.clone().unwrap_or_else(|| {
-            let sizes = self.nodes.iter().filter_map(|(memory, _)| memory.as_deref());
-            let sizes = sizes.map(|size| size.trim_end_matches('M').parse::<u64>().expect("MiB"));
-            format!("{}M", sizes.sum::<u64>())
-        });
-        command.args(["-m", &size]);
-        for (number, (memory, cpus)) in self.nodes.iter().enumerate() {
-            let mut node = format!("node,nodeid={number}");
-            if let Some(memory) = memory {
-                let backend = format!("memory-backend-ram,id=m{number},size={memory}");
-                command.args(["-object", &backend]);
-                node += &format!(",memdev=m{number}");
+        let mib = self.mib + self.nodes.iter().map(|node| node.mib).sum::<u64>();
+        command.args(["-m", &format!("{mib}M")]);
+        for (number, node) in self.nodes.iter().enumerate() {
+            node.add_to(&mut command, number);
+        }
+        for (from, row) in self.distances.iter().enumerate() {
+            for (to, distance) in row.iter().enumerate().filter(|(to, _)| *to != from) {
+                command.args(["-numa", &format!("dist,src={from},dst={to},val={distance}")]);
             }
-            if let Some(cpus) = cpus {
-                node += &format!(",cpus={cpus}");
-            }
-            command.args(["-numa", &node]);
         }
         if let Some(firmware) = &self.firmware {
             command.arg("-bios").arg(firmware);
@@ -129,6 +139,21 @@ impl Machine {
             command.args(["-append", line]);
         }
         command
+    }
+}
+
+impl Node {
+    fn add_to(&self, command: &mut Command, number: usize) {
+        let mut node = format!("node,nodeid={number}");
+        if self.mib > 0 {
+            let backend = format!("memory-backend-ram,id=m{number},size={}M", self.mib);
+            command.args(["-object", &backend]);
+            node += &format!(",memdev=m{number}");
+        }
+        if !self.cpus.is_empty() {
+            node += &format!(",cpus={}-{}", self.cpus.start, self.cpus.end - 1);
+        }
+        command.args(["-numa", &node]);
     }
 }
 

@@ -40,7 +40,7 @@ fn config(log: &str) -> SimConfig {
 }
 
 /// The recorded boots, simulated, with the text of one recorded file of each.
-fn machines(file: &str) -> Vec<(String, Sim, String)> {
+pub(crate) fn machines(file: &str) -> Vec<(String, Sim, String)> {
     let logs = boots("dmesg-memory.txt").into_iter().zip(boots(file));
     let boot = |((path, log), (_, text)): ((String, String), _)| {
         (path, Sim::boot(config(&log)).expect("a machine"), text)

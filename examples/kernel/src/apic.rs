@@ -9,6 +9,18 @@ const BASE: u64 = 0xfee0_0000;
 /// Timer ticks between two interrupts.
 const INTERVAL: u32 = 5_000_000;
 
+/// In the timer's register: interrupts again and again; none. And in that of its divider: by one.
+const PERIODIC: u32 = 1 << 17;
+const MASKED: u32 = 1 << 16;
+const BY_ONE: u32 = 0xb;
+
+/// In the command register: an interrupt for one processor; for all others, a reset and a start at a
+/// page; still to be delivered.
+const INTERRUPT: u32 = 0x4000;
+const INIT_OTHERS: u32 = 0xc_4500;
+const START_OTHERS: u32 = 0xc_4600;
+const PENDING: u32 = 0x1000;
+
 /// The registers that are used.
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
@@ -57,14 +69,14 @@ pub(crate) fn enable() {
 
 /// Has the timer interrupt the running processor again and again.
 pub(crate) fn start_timer() {
-    write(Register::TimerDivide, 0xb);
-    write(Register::Timer, 1 << 17 | Vector::Timer as u32);
+    write(Register::TimerDivide, BY_ONE);
+    write(Register::Timer, PERIODIC | Vector::Timer as u32);
     write(Register::TimerCount, INTERVAL);
 }
 
 /// No more interrupts of the timer.
 pub(crate) fn stop_timer() {
-    write(Register::Timer, 1 << 16);
+    write(Register::Timer, MASKED);
 }
 
 /// An interrupt was handled.
@@ -75,24 +87,24 @@ pub(crate) fn end_of_interrupt() {
 /// Interrupts the processor with that APIC id. Interrupts are off.
 pub(crate) fn interrupt(id: u32, vector: Vector) {
     write(Register::CommandTarget, id << 24);
-    write(Register::Command, 0x4000 | vector as u32);
+    write(Register::Command, INTERRUPT | vector as u32);
     wait_for_delivery();
 }
 
 /// Starts all other processors at a page below 1 MiB.
 pub(crate) fn start_others(page: u8) {
-    write(Register::Command, 0xc_4500);
+    write(Register::Command, INIT_OTHERS);
     wait_for_delivery();
     pause(10_000);
     for _ in 0..2 {
-        write(Register::Command, 0xc_4600 | u32::from(page));
+        write(Register::Command, START_OTHERS | u32::from(page));
         wait_for_delivery();
         pause(200);
     }
 }
 
 fn wait_for_delivery() {
-    while read(Register::Command) & 0x1000 != 0 {
+    while read(Register::Command) & PENDING != 0 {
         spin_loop();
     }
 }

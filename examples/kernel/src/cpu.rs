@@ -23,6 +23,9 @@ pub(crate) struct Cpu {
     passed: AtomicU64,
     /// Interrupts of the timer.
     pub(crate) ticks: AtomicU64,
+    /// Frames that were marked here as somebody's, and that lost their marks here.
+    pub(crate) marked: AtomicU64,
+    pub(crate) unmarked: AtomicU64,
     /// What the timer's handler holds.
     pub(crate) held: Held,
     /// What is running.
@@ -58,6 +61,8 @@ impl Cpu {
             asked: AtomicU64::new(0),
             passed: AtomicU64::new(0),
             ticks: AtomicU64::new(0),
+            marked: AtomicU64::new(0),
+            unmarked: AtomicU64::new(0),
             held: Held::new(),
             running: Running { handlers: Cell::new(0), frees: Cell::new(false) },
         }

@@ -1,7 +1,9 @@
 //! Blocks whose frames say whose they are: one that is given out twice, or written to by somebody else,
 //! is seen at once.
 
+use crate::cpu::Cpu;
 use crate::physical;
+use core::sync::atomic::Ordering;
 use page_alloc::{Pages, Pfn};
 
 /// In the marks of a timer's handler.
@@ -30,6 +32,7 @@ impl Marked {
             // SAFETY: as above.
             unsafe { frame.write_volatile(TAKEN | u64::from(owner)) };
         }
+        Cpu::current().marked.fetch_add(pages.order().nr_pages(), Ordering::Relaxed);
         Self { pages, owner }
     }
 
@@ -43,6 +46,7 @@ impl Marked {
             // SAFETY: as above.
             unsafe { frame.write_volatile(0) };
         }
+        Cpu::current().unmarked.fetch_add(pages.order().nr_pages(), Ordering::Relaxed);
         pages
     }
 

@@ -13,57 +13,62 @@ static GATE: Gate = Gate::new();
 /// Order-9 blocks that all processors got.
 static HUGE: AtomicU64 = AtomicU64::new(0);
 
-/// All phases, on the running processor, one of so many.
+/// All phases, on the running processor, one of so many. After each, when all are done with it, the
+/// first one tells how it went, while the others wait.
 pub(crate) fn run(cpu: CpuId, cpus: usize) {
-    let first = cpu == CpuId::BOOT;
+    let then = |tell: fn()| {
+        GATE.pass(cpus);
+        if cpu == CpuId::BOOT {
+            tell();
+        }
+        GATE.pass(cpus);
+    };
     task::stress(cpu, cpus);
-    GATE.pass(cpus);
-    if first {
-        task::clear_mail();
-        println!("stress: {} frames free", FRAMES.nr_free_pages());
-        println!("a hit pair takes {} cycles (emulated)", hit::cycles());
-    }
-    GATE.pass(cpus);
+    then(after_stress);
     fill_cache(cpus);
-    GATE.pass(cpus);
-    if first {
-        println!(
-            "cache: {} frames free, kswapd ran {} times",
-            FRAMES.nr_free_pages(),
-            daemons::KSWAPD.runs()
-        );
-        thin_out();
-        println!("thinned out: {:?}", free_by_order());
-    }
-    GATE.pass(cpus);
+    then(after_filling);
     HUGE.fetch_add(huge_pages(), Ordering::Relaxed);
-    GATE.pass(cpus);
-    if first {
-        let (huge, moved) = (HUGE.load(Ordering::Relaxed), cache::MOVED.load(Ordering::Relaxed));
-        println!(
-            "compaction: {huge} huge pages, {moved} blocks moved, kcompactd ran {} times",
-            daemons::KCOMPACTD.runs()
-        );
-        assert!(huge > 0 && moved > 0, "compaction did nothing");
-        // Little is left to be thrown away before somebody has to be killed.
-        let mut random = Random::new(8);
-        cache::evict_where(|_| random.below(16) > 0);
-    }
-    GATE.pass(cpus);
+    then(after_compaction);
     process::grow();
-    GATE.pass(cpus);
-    if first {
-        println!(
-            "out of memory: {} processes killed, {} frames free",
-            process::killed(),
-            FRAMES.nr_free_pages()
-        );
-        assert!(process::killed() > 0, "nobody was killed");
-        process::kill();
-        cache::evict_where(|_| true);
-        plant::let_handlers_run();
+    then(after_killing);
+}
+
+fn after_stress() {
+    task::clear_mail();
+    println!("stress: {} frames free", FRAMES.nr_free_pages());
+    println!("a hit pair takes {} cycles (TSC, emulated)", hit::cycles());
+}
+
+fn after_filling() {
+    let (free, runs) = (FRAMES.nr_free_pages(), daemons::KSWAPD.runs());
+    println!("cache: {free} frames free, kswapd ran {runs} times");
+    thin_out();
+    println!("thinned out:\n{}", FRAMES.buddyinfo());
+}
+
+fn after_compaction() {
+    // Reclaim alone may have served those who asked, or nothing: once all that can be moved is moved.
+    FRAMES.drain_all_pages(None);
+    for node in FRAMES.nodes() {
+        FRAMES.compact_node(node.id()).expect("a node that there is");
     }
-    GATE.pass(cpus);
+    HUGE.fetch_add(huge_pages(), Ordering::Relaxed);
+    let (huge, moved) = (HUGE.load(Ordering::Relaxed), cache::MOVED.load(Ordering::Relaxed));
+    let runs = daemons::KCOMPACTD.runs();
+    println!("compaction: {huge} huge pages, {moved} blocks moved, kcompactd ran {runs} times");
+    assert!(huge > 0 && moved > 0, "compaction did nothing");
+    // Little is left to be thrown away before somebody has to be killed.
+    let mut random = Random::new(8);
+    cache::evict_where(|_| random.below(16) > 0);
+}
+
+fn after_killing() {
+    let (killed, free) = (process::killed(), FRAMES.nr_free_pages());
+    println!("out of memory: {killed} processes killed, {free} frames free");
+    assert!(killed > 0, "nobody was killed");
+    process::kill();
+    cache::evict_where(|_| true);
+    plant::let_handlers_run();
 }
 
 /// Reads a quarter more than there is memory for; what is too much is thrown away meanwhile.
@@ -96,13 +101,4 @@ fn huge_pages() -> u64 {
     let number = got.len() as u64;
     got.into_iter().for_each(|pages| FRAMES.free_pages(pages).expect("an allocated block"));
     number
-}
-
-/// The free blocks of all zones, order by order.
-fn free_by_order() -> impl core::fmt::Debug {
-    let add = |mut sum: [u64; 11], zone: [u64; 11]| {
-        sum.iter_mut().zip(zone).for_each(|(sum, zone)| *sum += zone);
-        sum
-    };
-    FRAMES.zones().map(|zone| zone.nr_free()).fold([0; 11], add)
 }

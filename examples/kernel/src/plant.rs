@@ -16,8 +16,10 @@ pub(crate) enum Bug {
     TwoOwners,
     /// A frame is never freed.
     Lost,
-    /// A handler writes to the descriptor of a free block.
+    /// A handler overwrites the state of a free block.
     Overwritten,
+    /// A handler overwrites the links of a free block.
+    BrokenList,
 }
 
 /// The number of the bug that is still to be planted; 0: none.
@@ -39,6 +41,7 @@ pub(crate) fn ask_for(name: &str, tables: PfnRange) {
         "two-owners" => Bug::TwoOwners,
         "lost" => Bug::Lost,
         "overwritten" => Bug::Overwritten,
+        "broken-list" => Bug::BrokenList,
         _ => panic!("there is no bug {name}"),
     };
     let addresses = [tables.start, tables.end].map(|frame| frame.start_address(12).get());
@@ -78,18 +81,33 @@ pub(crate) fn in_task() {
 
 /// In a handler, when nothing else goes on any more.
 pub(crate) fn in_handler() {
-    if LATE.load(Ordering::Acquire) && is_due(Bug::Overwritten) {
-        let pages = FRAMES.alloc_pages(Gfp::ATOMIC, Order::O5).expect("memory");
-        FRAMES.set_private(&pages, SOUGHT).expect("an allocated block");
-        let [start, end] = [0, 1].map(|at| TABLES[at].load(Ordering::Relaxed));
-        let mut words = (start..end).step_by(16).map(|address| physical::pointer(address).cast());
-        // SAFETY: the allocator's tables are memory that can be read.
-        let found = words.find(|word: &*mut u64| unsafe { word.read_volatile() } == SOUGHT);
-        let descriptor = found.expect("each frame has a descriptor");
-        FRAMES.free_pages(pages).expect("an allocated block");
+    if !LATE.load(Ordering::Acquire) {
+        return;
+    }
+    // A descriptor is two words: the links, then state and references.
+    if is_due(Bug::Overwritten) {
+        let descriptor = descriptor_of_free_block(Order::O5);
         // SAFETY: none: this is the bug.
         unsafe { descriptor.add(1).write_volatile(0) };
     }
+    if is_due(Bug::BrokenList) {
+        // Of the largest blocks there are many, so that the links are in use.
+        let descriptor = descriptor_of_free_block(Order::MAX);
+        // SAFETY: none: this is the bug.
+        unsafe { descriptor.write_volatile(SOUGHT) };
+    }
+}
+
+/// Where the allocator describes a block that is free: found by what its owner had there.
+fn descriptor_of_free_block(order: Order) -> *mut u64 {
+    let pages = FRAMES.alloc_pages(Gfp::ATOMIC, order).expect("memory");
+    FRAMES.set_private(&pages, SOUGHT).expect("an allocated block");
+    let [start, end] = [0, 1].map(|at| TABLES[at].load(Ordering::Relaxed));
+    let mut words = (start..end).step_by(16).map(|address| physical::pointer(address).cast());
+    // SAFETY: the allocator's tables are memory that can be read.
+    let found = words.find(|word: &*mut u64| unsafe { word.read_volatile() } == SOUGHT);
+    FRAMES.free_pages(pages).expect("an allocated block");
+    found.expect("each frame has a descriptor")
 }
 
 /// Waits for some interrupts, with nothing else going on.
