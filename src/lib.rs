@@ -154,7 +154,7 @@ pub use platform::{IrqFlags, PcpExclusion, PinFlags, Platform};
 pub use raw_zone::{RawZone, RawZoneConfig, RawZoneError};
 pub use reclaim::{Compacted, Context, KswapdWake, MAX_ROUNDS, NoReclaim, NodeReclaimed, Reclaim};
 pub use shortage::{OomVerdict, Reclaimed, Shortage};
-pub use trace::{AllocStep, Attempted, Extfrag, NoTrace, PcpMove, Trace};
+pub use trace::{AllocStep, Attempted, Extfrag, NoTrace, PcpMove, Trace, ZoneTried};
 pub use zone::{Fallback, Force, IsolateError, Takeover};
 pub use zone_type::{MAX_NR_ZONES, ZoneLayout, ZoneType};
 

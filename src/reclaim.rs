@@ -147,7 +147,10 @@ impl From<CompactResult> for Compacted {
 /// wanting, so that they had better not allocate at all. One that frees, moves or kills has its
 /// [`context`](Self::context) say [`Context::MEMALLOC`] meanwhile, which opens the reserves to it and
 /// keeps it out of reclaim, compaction and killing (as Linux marks the task around direct reclaim and
-/// compaction); or it allocates without [`Gfp::DIRECT_RECLAIM`].
+/// compaction); or it allocates without [`Gfp::DIRECT_RECLAIM`]. With [`Gfp::NOMEMALLOC`], as in
+/// [`Gfp::TRANSHUGE`], a large block is still made by compaction first, in Linux too: a hook that moves
+/// does not ask for one so. The allocator can't know which task it serves, so a hook that says nothing
+/// and asks comes back to itself for as long as it does so.
 ///
 /// # Lies and panics
 ///

@@ -1,6 +1,9 @@
 //! Trace points: what happened, for those who want to record it.
 
-use crate::{AllocFlags, CpuId, Gfp, MigrateType, NodeId, NodeMask, Order, Pfn, ZoneType};
+use crate::{
+    AllocFlags, CompactPriority, CompactResult, CpuId, Gfp, MigrateType, NodeId, NodeMask, Order,
+    Pfn, ZoneType,
+};
 
 /// A request of one migratetype was served from memory of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,25 @@ pub struct Attempted {
     pub preferred: Option<(NodeId, ZoneType)>,
     /// The first frame, if a zone had a block.
     pub found: Option<Pfn>,
+}
+
+/// What compaction came to in one zone, for a request that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoneTried {
+    /// The node of the zone.
+    pub node: NodeId,
+    /// The zone.
+    pub zone: ZoneType,
+    /// The order asked for.
+    pub order: Order,
+    /// How thorough it was.
+    pub priority: CompactPriority,
+    /// How it ended.
+    pub result: CompactResult,
+    /// Frames whose contents were moved.
+    pub moved: u64,
+    /// Frames that could not be moved: busy ones, and those for which there was no place.
+    pub failed: u64,
 }
 
 /// What the allocator did by itself for a request that the quick way did not serve; what it had the
@@ -172,6 +194,14 @@ pub trait Trace {
     /// A request that the quick way did not serve came a step further.
     fn alloc_step(&self, step: AllocStep) {
         let _ = step;
+    }
+
+    /// A zone was compacted for a request, or passed over for it: too little was free there, or it failed
+    /// too often of late. Told zone by zone, in the order of the zonelist. Linux tells of the beginning,
+    /// and apart from that of zones that it passes over (`mm_compaction_suitable`).
+    #[doc(alias = "mm_compaction_deferred")]
+    fn mm_compaction_end(&self, tried: ZoneTried) {
+        let _ = tried;
     }
 
     /// A request was served from memory of another migratetype.

@@ -17,6 +17,10 @@ mod histories;
 mod lies;
 #[path = "allocator/lies_moves.rs"]
 mod lies_moves;
+#[path = "allocator/lies_nested.rs"]
+mod lies_nested;
+#[path = "allocator/meddler.rs"]
+mod meddler;
 #[allow(dead_code, reason = "shared with other tests")]
 mod model;
 #[path = "allocator/mover.rs"]

@@ -10,6 +10,8 @@ mod awkward;
 mod background;
 #[path = "compact/churned.rs"]
 mod churned;
+#[path = "compact/daemon.rs"]
+mod daemon;
 #[path = "compact/direct.rs"]
 mod direct;
 #[path = "compact/events.rs"]
@@ -27,6 +29,8 @@ mod put_off;
 #[path = "churn/random.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod random;
+#[path = "compact/scores.rs"]
+mod scores;
 #[path = "compact/searched.rs"]
 mod searched;
 #[path = "compact/strides.rs"]

@@ -3,6 +3,8 @@
 
 #[path = "kswapd/cache.rs"]
 mod cache;
+#[path = "kswapd/passes.rs"]
+mod passes;
 #[path = "kswapd/rounds.rs"]
 mod rounds;
 #[path = "kswapd/throttling.rs"]

@@ -19,6 +19,8 @@ mod options;
 mod processes;
 #[path = "../examples/pressure/random.rs"]
 mod random;
+#[path = "../examples/pressure/refusals.rs"]
+mod refusals;
 #[path = "../examples/pressure/simulation.rs"]
 mod simulation;
 #[path = "../examples/pressure/system.rs"]
@@ -36,6 +38,8 @@ mod answers;
 mod history;
 #[path = "pressure/huge_pages.rs"]
 mod huge_pages;
+#[path = "pressure/refused.rs"]
+mod refused;
 
 use gauge::{Crossings, bar};
 use options::{Command, Options};

@@ -11,6 +11,8 @@ mod kernel;
 mod large;
 #[path = "reclaim/passes.rs"]
 mod passes;
+#[path = "reclaim/recursion.rs"]
+mod recursion;
 #[path = "reclaim/revival.rs"]
 mod revival;
 #[path = "allocator/three_nodes.rs"]

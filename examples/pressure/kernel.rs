@@ -8,12 +8,13 @@ use crate::cache::{Cache, CachePage, Isolated, State};
 use crate::memory::{Block, Memory};
 use crate::processes::Processes;
 use crate::random::Random;
+use crate::refusals::Watcher;
 use crate::tally::{Tally, Task};
 use page_alloc::sim::{Sim, SimConfig, SimError};
-use page_alloc::{Context, Gfp, NoTrace, NodeMask};
+use page_alloc::{Context, Gfp, NodeMask};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-pub(crate) type Machine = Sim<Kernel, NoTrace>;
+pub(crate) type Machine = Sim<Kernel, Watcher>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Switch {
@@ -93,7 +94,7 @@ impl Kernel {
             memory: Mutex::new(Memory::new(bytes)),
             tally: Mutex::default(),
         };
-        let machine = Arc::new(Sim::boot_with(config, kernel, NoTrace)?);
+        let machine = Arc::new(Sim::boot_with(config, kernel, Watcher::default())?);
         let _first = machine.reclaim().machine.set(Arc::downgrade(&machine));
         Ok(machine)
     }

@@ -18,6 +18,7 @@ mod memory;
 mod options;
 mod processes;
 mod random;
+mod refusals;
 mod simulation;
 mod system;
 mod tally;

@@ -4,9 +4,10 @@ use crate::cache::State;
 use crate::kernel::{Faults, Kernel, Machine, Switch, Switches};
 use crate::memory::Block;
 use crate::random::Random;
+use crate::refusals::Refusal;
 use crate::threads::Threads;
 use page_alloc::sim::{SimConfig, SimError};
-use page_alloc::{Gfp, Movability, Order, Pfn, PfnRange, ZoneType};
+use page_alloc::{Gfp, Movability, Order, PAGEBLOCK_ORDER, Pfn, PfnRange, ZoneType};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -70,11 +71,15 @@ impl System {
 
     /// A block for somebody, who writes to it.
     fn request(&self, gfp: Gfp, order: Order) -> Option<Block> {
+        let _of_earlier_ones = self.machine.trace().take();
         let pages = self.machine.alloc_pages(gfp, order);
         let kernel = self.kernel();
         let mut tally = kernel.tally();
         tally.asked[order.index()] += 1;
         tally.failed[order.index()] += u64::from(pages.is_err());
+        if pages.is_err() && order == PAGEBLOCK_ORDER {
+            tally.refused(Refusal::of(&self.machine.trace().take()));
+        }
         Some(kernel.memory().write(pages.ok()?))
     }
 

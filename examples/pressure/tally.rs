@@ -1,5 +1,6 @@
 //! What happened in a stretch of time, counted; a line for each kind of thing.
 
+use crate::refusals::Refusal;
 use page_alloc::{MAX_ORDER, Order, Reclaimed};
 use std::fmt;
 use std::ops::AddAssign;
@@ -42,6 +43,8 @@ pub(crate) struct Tally {
     /// Requests, and those of them that were not served.
     pub(crate) asked: [u64; MAX_ORDER],
     pub(crate) failed: [u64; MAX_ORDER],
+    /// The huge pages among those, by reason.
+    refusals: [u64; Refusal::ALL.len()],
     /// Requests that fault injection refused.
     pub(crate) injected: u64,
     pub(crate) kswapd_wakes: u64,
@@ -53,6 +56,14 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn work(&self, task: Task) -> Work {
         self.work[task as usize]
+    }
+
+    pub(crate) fn refused(&mut self, why: Refusal) {
+        self.refusals[why as usize] += 1;
+    }
+
+    pub(crate) fn refusals(&self, why: Refusal) -> u64 {
+        self.refusals[why as usize]
     }
 
     pub(crate) fn rounds(&mut self, task: Task) {
@@ -75,6 +86,7 @@ impl Tally {
             ("kcompactd", self.kcompactd()),
             ("stalls", self.stalls()),
             ("requests", self.served()),
+            ("refused", self.huge_refused()),
             ("injected", some(self.injected, format_args!("{} requests refused", self.injected))),
             ("OOM", self.oom()),
         ];
@@ -119,6 +131,14 @@ impl Tally {
         (!texts.is_empty()).then(|| texts.join(", "))
     }
 
+    /// Why huge pages were not had.
+    fn huge_refused(&self) -> Option<String> {
+        let told = Refusal::ALL.into_iter().filter(|(why, _)| self.refusals(*why) > 0);
+        let texts = told.map(|(why, text)| format!("{} {text}", self.refusals(why)));
+        let texts: Vec<_> = texts.collect();
+        (!texts.is_empty()).then(|| texts.join(", "))
+    }
+
     fn oom(&self) -> Option<String> {
         let kill = |kill: &Kill| format!("process {} killed, {} frames", kill.process, kill.frames);
         let texts: Vec<_> = self.kills.iter().map(kill).collect();
@@ -136,6 +156,7 @@ impl AddAssign<&Self> for Tally {
         }
         self.asked.iter_mut().zip(other.asked).for_each(|(sum, asked)| *sum += asked);
         self.failed.iter_mut().zip(other.failed).for_each(|(sum, failed)| *sum += failed);
+        self.refusals.iter_mut().zip(other.refusals).for_each(|(sum, refused)| *sum += refused);
         self.injected += other.injected;
         self.kswapd_wakes += other.kswapd_wakes;
         self.direct_compactions += other.direct_compactions;

@@ -9,7 +9,7 @@ use crate::compact::{
 use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::{Compacted, Context, Reclaim};
-use crate::trace::Trace;
+use crate::trace::{Trace, ZoneTried};
 use crate::zone::{Outlook, Zone};
 use crate::zone_id::ZoneId;
 use crate::{
@@ -158,12 +158,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let request = CompactRequest::direct((order, shortage.gfp), migratetype, asked, priority);
         for zone in zones.filter_map(|id| machine.zone(id)) {
             let state = &zone.shared.compaction;
-            if priority > CompactPriority::SyncFull && state.is_deferred(order) {
-                all.result = all.result.max(CompactResult::Deferred);
+            let is_deferred = priority > CompactPriority::SyncFull && state.is_deferred(order);
+            let done = match is_deferred {
+                true => CompactResult::Deferred.into(),
+                false => self.compact(machine, zone, request),
+            };
+            self.trace.mm_compaction_end(tried(zone.shared.id, (order, priority), &done));
+            all.result = all.result.max(done.result);
+            if is_deferred {
                 continue;
             }
-            let done = self.compact(machine, zone, request);
-            all.result = all.result.max(done.result);
             if done.result == CompactResult::Success {
                 state.defer_reset(order, Outlook::Expected);
                 all.captured = done.captured.map(|index| machine.memmap.token(index, order));
@@ -233,4 +237,15 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let compactor = Compactor { machine, zone, platform, reclaim, trace, drain: &drain };
         compactor.compact_zone(request)
     }
+}
+
+/// What is told of a zone that was compacted for a request, or passed over.
+fn tried(
+    id: ZoneId,
+    (order, priority): (Order, CompactPriority),
+    done: &ZoneCompacted,
+) -> ZoneTried {
+    let (node, zone, result) = (id.node(), id.zone_type(), done.result);
+    let CompactStats { moved, failed, .. } = done.stats;
+    ZoneTried { node, zone, order, priority, result, moved, failed }
 }

@@ -23,23 +23,29 @@ const ORDER_BITS: u32 = 4;
 static_assertions::const_assert!(Order::MAX.get() < 1 << ORDER_BITS);
 static_assertions::const_assert!(PAGEBLOCK_NR_PAGES << ORDER_BITS <= 1 << Packed::BITS);
 
-/// Blocks of one pageblock, in the order of their addresses.
+/// Blocks of one pageblock, in a ring: those that came first leave first.
 #[derive(Debug)]
 pub(super) struct Batch {
     /// The pageblock.
     start: Pfn,
     sources: [Packed; PLACES],
+    /// The place of the first one.
+    first: usize,
     len: usize,
     frames: u64,
 }
 
 impl Batch {
     pub(super) fn new() -> Self {
-        Self { start: Pfn::new(0), sources: [0; PLACES], len: 0, frames: 0 }
+        Self { start: Pfn::new(0), sources: [0; PLACES], first: 0, len: 0, frames: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     /// The frames of all blocks.
@@ -56,34 +62,28 @@ impl Batch {
     pub(super) fn push(&mut self, source: Source) {
         if self.is_empty() {
             self.start = start_of(source.pfn, PAGEBLOCK_ORDER);
+            self.first = 0;
         }
-        let packed = self.pack(source);
-        if let Some(place) = self.sources.get_mut(self.len) {
-            *place = packed;
+        if self.len < PLACES {
+            self.sources[(self.first + self.len) % PLACES] = self.pack(source);
             self.len += 1;
             self.frames += source.order.nr_pages();
         }
+    }
+
+    /// Takes the first block.
+    pub(super) fn pop(&mut self) -> Option<Source> {
+        self.len = self.len.checked_sub(1)?;
+        let source = self.unpack(self.sources[self.first % PLACES]);
+        self.first += 1;
+        self.frames -= source.order.nr_pages();
+        Some(source)
     }
 
     /// Forgets all blocks.
     pub(super) fn clear(&mut self) {
         self.len = 0;
         self.frames = 0;
-    }
-
-    /// Asks about each block, in order; those of which `keep` says no are forgotten.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(Source, u64) -> bool) {
-        let mut kept = 0;
-        for at in 0..self.len {
-            let source = self.unpack(self.sources[at]);
-            if keep(source, self.frames) {
-                self.sources[kept] = self.sources[at];
-                kept += 1;
-            } else {
-                self.frames -= source.order.nr_pages();
-            }
-        }
-        self.len = kept;
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a place in a pageblock and an order fit")]
@@ -101,29 +101,25 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    extern crate std;
-    use std::vec::Vec;
 
-    /// Blocks leave one by one, in order, as they were put in.
+    /// Blocks leave in the order in which they came, as they were put in, also those that come back.
     #[test]
-    fn blocks_leave_one_by_one() {
+    fn the_first_leaves_first() {
         let mut batch = Batch::new();
         let block = |at: u64| Source { pfn: Pfn::new(0xfffe00 + 2 * at), order: Order::O1 };
         (0..256).for_each(|at| batch.push(block(at)));
-        assert!(batch.is_full() && batch.frames() == 512);
-        let mut seen = Vec::new();
-        batch.retain(|source, frames| {
-            seen.push((source, frames));
-            source.pfn.get().is_multiple_of(4)
-        });
-        assert_eq!(
-            seen.iter().map(|seen| seen.0).collect::<Vec<_>>(),
-            (0..256).map(block).collect::<Vec<_>>()
-        );
-        assert_eq!((seen[0].1, seen[1].1, seen[2].1, seen[3].1), (512, 512, 510, 510));
-        assert_eq!(batch.frames(), 256);
-        batch.retain(|_, _| false);
-        assert!(batch.is_empty() && batch.frames() == 0);
+        assert!(batch.is_full() && (batch.len(), batch.frames()) == (256, 512));
+        for round in 0..3 {
+            for at in (0..256).filter(|at| at % (1 << round) == 0) {
+                assert_eq!(batch.pop(), Some(block(at)));
+                if at % (2 << round) == 0 {
+                    batch.push(block(at));
+                }
+            }
+            assert_eq!((batch.len(), batch.frames()), (128 >> round, 256 >> round));
+        }
+        batch.clear();
+        assert!(batch.is_empty() && batch.frames() == 0 && batch.pop().is_none());
     }
 
     /// A cluster is enough for once; a batch never has more blocks than a pageblock has frames.

@@ -1,6 +1,6 @@
 //! Moving a batch: a target for each source, and the kernel asked to move what is in it.
 
-use super::batch::{Batch, Source};
+use super::batch::Source;
 use super::control::{Compactor, Control};
 use super::lent::Lent;
 use super::request::CompactRequest;
@@ -45,41 +45,37 @@ impl<P: Platform, R: Reclaim, T: Trace> Control<'_, P, R, T> {
     /// Moves the blocks of the batch, which is empty then.
     #[doc(alias = "migrate_pages")]
     pub(super) fn move_batch(&mut self) -> BatchEnd {
-        let mut batch = core::mem::replace(&mut self.batch, Batch::new());
         let mut end = BatchEnd::AllMoved;
         let mut busy = 0;
         for _ in 0..PASSES {
             busy = 0;
-            batch.retain(|source, frames| {
-                if end == BatchEnd::NoTargets {
-                    return true;
-                }
-                match self.move_block(source, frames) {
-                    Move::Moved => self.stats.moved += source.order.nr_pages(),
+            for _ in 0..self.batch.len() {
+                let waiting = self.batch.frames();
+                let Some(source) = self.batch.pop() else { break };
+                let frames = source.order.nr_pages();
+                match self.move_block(source, waiting) {
+                    Move::Moved => self.stats.moved += frames,
                     Move::Gone => {}
                     Move::Busy => {
-                        busy += source.order.nr_pages();
-                        return true;
+                        busy += frames;
+                        self.batch.push(source);
                     }
                     Move::Failed => {
-                        self.stats.failed += source.order.nr_pages();
+                        self.stats.failed += frames;
                         end = BatchEnd::SomeFailed;
                     }
                     Move::NoTarget => {
-                        self.stats.failed += source.order.nr_pages();
-                        end = BatchEnd::NoTargets;
-                        return true;
+                        // The rest is not tried.
+                        self.stats.failed += busy + frames;
+                        self.batch.clear();
+                        return BatchEnd::NoTargets;
                     }
                 }
-                false
-            });
-            if batch.is_empty() || end == BatchEnd::NoTargets {
-                break;
             }
         }
-        // Of those for which there is no target, the rest was not tried.
         self.stats.failed += busy;
-        if end == BatchEnd::AllMoved && !batch.is_empty() { BatchEnd::SomeFailed } else { end }
+        self.batch.clear();
+        if busy > 0 { BatchEnd::SomeFailed } else { end }
     }
 
     /// Moves a block; `frames` are those of all blocks that wait.

@@ -20,7 +20,7 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
                 continue;
             }
             let mark = zone.shared.watermark(WatermarkLevel::Min);
-            reserve = reserve.saturating_add(mark + zone.shared.watermark_boost());
+            reserve = reserve.saturating_add(mark.saturating_add(zone.shared.watermark_boost()));
             free = free.saturating_add(zone.shared.free_pages());
         }
         let ok = reserve == 0 || free > reserve / 2;

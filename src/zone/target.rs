@@ -32,7 +32,7 @@ impl ZoneMut<'_> {
         if isolated(list_type) || isolated(self.memmap.pageblock(index).migratetype()) {
             return Err(NotIsolated::NotFree);
         }
-        let mark = self.shared.watermark(WatermarkLevel::Min) + order.nr_pages();
+        let mark = self.shared.watermark(WatermarkLevel::Min).saturating_add(order.nr_pages());
         if !zone_watermark_ok(self.shared, Order::ZERO, mark, ZoneType::Dma, AllocFlags::CMA) {
             return Err(NotIsolated::TooFewFree);
         }

@@ -10,7 +10,7 @@ const FRAMES: u64 = NODES * NODE_FRAMES;
 
 /// What somebody does.
 #[derive(Clone, Copy, Debug)]
-enum Act {
+pub enum Act {
     Request(Gfp, Order, u64),
     Bulk(Gfp, usize),
     Free(u32),
@@ -22,7 +22,7 @@ enum Act {
 }
 
 impl Act {
-    fn run(self, machine: &Machine) {
+    pub fn run(self, machine: &Machine) {
         let kernel = machine.reclaim();
         match self {
             Self::Request(gfp, order, mask) => {
@@ -66,7 +66,7 @@ impl Act {
     }
 
     /// The most that hooks may be asked meanwhile: a compaction asks ten times about each frame.
-    fn bound(self, rounds: u64) -> Asked {
+    pub fn bound(self, rounds: u64) -> Asked {
         let moves = 10 * FRAMES;
         match self {
             Self::Request(..) | Self::Bulk(..) => {
@@ -90,7 +90,7 @@ fn gfp() -> impl Strategy<Value = Gfp> {
         .prop_map(|(base, more)| more.into_iter().fold(base, |gfp, flag| gfp | flag))
 }
 
-fn act() -> impl Strategy<Value = Act> {
+pub fn act() -> impl Strategy<Value = Act> {
     let order = (0_u32..11).prop_map(|order| Order::new(order).unwrap());
     prop_oneof![
         8 => (gfp(), order, 0_u64..4).prop_map(|(gfp, order, mask)| Act::Request(gfp, order, mask)),

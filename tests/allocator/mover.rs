@@ -38,8 +38,13 @@ pub struct Mover {
     pub asked: Cell<Asked>,
     /// Calls of hooks until one panics.
     pub fuse: Cell<Option<u64>>,
-    /// Whether a hook is under way that has called the allocator.
-    nested: Cell<bool>,
+    /// How many hooks may be under way at once that have called the allocator, and how many are.
+    pub most_nested: Cell<u32>,
+    nested: Cell<u32>,
+    /// How often hooks still meddle.
+    pub meddling: Cell<u32>,
+    /// Pageblocks that were isolated.
+    pub isolated: RefCell<Vec<Pfn>>,
     machine: RefCell<Weak<Machine>>,
     /// All tokens, by first frame; there are several of a block that has several references.
     held: RefCell<BTreeMap<u64, Vec<Pages>>>,
@@ -70,7 +75,10 @@ pub fn boot(seed: u64) -> Rc<Machine> {
         max_rounds: Cell::new(8),
         asked: Cell::default(),
         fuse: Cell::new(None),
-        nested: Cell::new(false),
+        most_nested: Cell::new(1),
+        nested: Cell::new(0),
+        meddling: Cell::new(0),
+        isolated: RefCell::default(),
         machine: RefCell::default(),
         held: RefCell::default(),
         locked: Cell::new(false),
@@ -91,15 +99,21 @@ impl Mover {
     }
 
     fn count(&self, add: impl FnOnce(&mut Asked)) {
-        if !self.nested.get() {
+        if self.nested.get() == 0 {
             let mut asked = self.asked.get();
             add(&mut asked);
             self.asked.set(asked);
         }
     }
 
-    /// Burns the fuse.
+    /// Burns the fuse; perhaps does what it had better not.
     fn called(&self) {
+        if self.meddling.get() > 0 && self.dice.one_in(16) {
+            self.nest(|machine| {
+                self.meddling.set(self.meddling.get() - 1);
+                self.meddle(machine);
+            });
+        }
         if let Some(left) = self.fuse.get() {
             self.fuse.set(left.checked_sub(1));
             if left == 0 {
@@ -134,6 +148,15 @@ impl Mover {
         self.take_at(pfn)
     }
 
+    /// Splits a block, if it is one that can be, into halves.
+    pub fn split_any(&self) {
+        let Some(pages) = self.take_any() else { return };
+        match self.machine().split_in_halves(pages) {
+            Ok((low, high)) => [low, high].into_iter().for_each(|half| self.keep(half)),
+            Err(refused) => self.keep(refused.pages),
+        }
+    }
+
     pub fn free_any(&self) -> bool {
         let taken = self.take_any();
         let found = taken.is_some();
@@ -165,6 +188,8 @@ impl Mover {
         let machine = self.machine();
         self.lies.set(false);
         self.fuse.set(None);
+        self.meddling.set(0);
+        self.give_isolated_back(&machine);
         let held = self.held.take();
         held.into_values().flatten().for_each(|pages| self.free(pages));
         machine.drain_all_pages(None);
@@ -172,11 +197,13 @@ impl Mover {
         assert_eq!(machine.verify(), Ok(()));
     }
 
-    /// Runs what may lead to hooks, if no hook does so already.
+    /// Runs what may lead to hooks, unless too many hooks do so already.
     fn nest(&self, f: impl FnOnce(&Machine)) {
-        if !self.nested.replace(true) {
+        let depth = self.nested.get();
+        if depth < self.most_nested.get() {
+            self.nested.set(depth + 1);
             f(&self.machine());
-            self.nested.set(false);
+            self.nested.set(depth);
         }
     }
 
@@ -320,8 +347,9 @@ impl Reclaim for Mover {
 
     fn try_lock_oom(&self) -> bool {
         self.called();
-        assert!(!self.locked.replace(true), "a request takes the lock once at a time");
-        true
+        let taken = !self.locked.replace(true);
+        assert!(taken || self.nested.get() > 0, "a request takes the lock once at a time");
+        taken
     }
 
     fn unlock_oom(&self) {

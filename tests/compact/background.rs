@@ -1,8 +1,9 @@
 //! kcompactd: which zones it works in, and that others run while it looks around.
 
 use crate::direct::checkerboard;
-use crate::kernel::{Machine, boot};
+use crate::kernel::{Machine, Policy, boot};
 use page_alloc::kswapd::Wakeup;
+use page_alloc::zone::watermark::setup::Watermarks;
 use page_alloc::{CompactResult, Gfp, KswapdWake, MigrateMode, NodeId, Order, ZoneType};
 use std::sync::atomic::Ordering;
 
@@ -68,6 +69,35 @@ fn its_work_is_counted() {
     assert_eq!(counted.migrate_scanned, first.migrate_scanned + second.migrate_scanned);
     assert_eq!(counted.pgmigrate_success, first.moved + second.moved);
     machine.reclaim().finish();
+}
+
+/// kcompactd is woken for requests that can't wait, where it can do something in a zone that they may
+/// use: not where there is a block, nor where there is no room.
+#[test]
+fn it_is_woken_where_it_can_help() {
+    let machine = checkerboard(404);
+    let kernel = machine.reclaim();
+    give_up(machine);
+    let wakes = |zone: ZoneType, order: Order, gfp: Gfp| {
+        let before = kernel.kcompactd_wakes.lock().unwrap().len();
+        let wake = KswapdWake { gfp, ..wake(zone, order) };
+        assert_eq!(machine.wakeup_kswapd(&wake), Wakeup::NotNeeded);
+        machine.kcompactd(NODE).unwrap();
+        kernel.kcompactd_wakes.lock().unwrap().len() - before
+    };
+    kernel.set_policy(Policy::Busy);
+    machine.kcompactd(NODE).unwrap();
+    assert_eq!(wakes(ZoneType::Dma32, Order::O5, Gfp::KERNEL), 0, "it can wait for itself");
+    assert_eq!(wakes(ZoneType::Dma32, Order::O5, Gfp::NOWAIT), 1);
+    assert_eq!(wakes(ZoneType::Dma32, Order::O0, Gfp::NOWAIT), 0);
+    kernel.free_where(|owner| (0x800..0x840).contains(&owner.pages.pfn().get()));
+    machine.drain_all_pages(None);
+    assert_eq!(wakes(ZoneType::Dma, Order::O5, Gfp::NOWAIT), 0, "there is one");
+    let (min, low, high, promo) = (1 << 20, 1 << 20, 1 << 20, 1 << 20);
+    machine.set_watermarks(NODE, ZoneType::Dma, Watermarks { min, low, high, promo }).unwrap();
+    assert_eq!(wakes(ZoneType::Dma, Order::O5, Gfp::NOWAIT), 0, "no room, in the one zone");
+    assert_eq!(wakes(ZoneType::Dma32, Order::O5, Gfp::NOWAIT), 1);
+    kernel.finish();
 }
 
 /// While a pageblock is being emptied for a request, kcompactd begins with the next one.

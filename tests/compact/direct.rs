@@ -1,7 +1,7 @@
 //! Compaction for a request that waits.
 
 use crate::kernel::{Machine, Policy, boot};
-use page_alloc::{Gfp, MigrateMode, Movability, NodeId, Order, ZoneType};
+use page_alloc::{Context, Gfp, MigrateMode, Movability, NodeId, Order, ZoneType};
 
 /// A machine in which every second frame of the movable memory is free, and no two of them together.
 pub fn checkerboard(seed: u64) -> &'static Machine {
@@ -118,7 +118,7 @@ fn ahead_of_need_until_the_score_is_good() {
     let stats = machine.compact_node_proactively(NodeId::ZERO, 50).unwrap();
     let after = score();
     assert!(stats.moved > 0 && after < before);
-    assert!((30..=55).contains(&after.0), "{before:?} became {after:?}, 50 is enough");
+    assert!((30..=50).contains(&after.0), "{before:?} became {after:?}, 50 is enough");
     machine.reclaim().finish();
 }
 
@@ -156,4 +156,34 @@ fn frames_at_hand_go_back() {
     assert_eq!(at_hand(), 0);
     machine.free_pages(pages).unwrap();
     machine.reclaim().finish();
+}
+
+/// Somebody moves a block, and says that he frees memory: what he asks for himself does not come back to
+/// him. But for large blocks that he wants without the reserves (NOMEMALLOC) zones are compacted first,
+/// as in Linux.
+#[test]
+fn requests_of_a_move_come_back_without_reserves_alone() {
+    fn ask(machine: &Machine, gfp: Gfp) {
+        let kernel = machine.reclaim();
+        let before = kernel.set_context(Context::MEMALLOC);
+        let taken = machine.alloc_pages(gfp | Gfp::RETRY_MAYFAIL | Gfp::NOWARN, Order::O8);
+        taken.into_iter().for_each(|pages| kernel.state().own(pages, false));
+        kernel.set_context(before);
+    }
+    let intruders: [fn(&Machine); 2] = [
+        |machine| ask(machine, Gfp::KERNEL),
+        |machine| ask(machine, Gfp::KERNEL | Gfp::NOMEMALLOC),
+    ];
+    let stalls = intruders.map(|intruder| {
+        let machine = checkerboard(116);
+        let kernel = machine.reclaim();
+        kernel.set_policy(Policy::Busy);
+        *kernel.intruder.lock().unwrap() = Some(intruder);
+        let gfp = Gfp::HIGHUSER_MOVABLE | Gfp::NORETRY | Gfp::NOWARN;
+        assert!(machine.alloc_pages(gfp, Order::O9).is_err());
+        assert!(kernel.intruder.lock().unwrap().is_none(), "a block was to be moved");
+        kernel.finish();
+        machine.vm_events().unwrap().compact.stall
+    });
+    assert_eq!(stalls[1], stalls[0] + 1);
 }

@@ -8,7 +8,7 @@ use page_alloc::{
     Movability, NodeId, Order, PAGEBLOCK_NR_PAGES, Pages, Pfn, Reclaim, Shortage, Trace,
 };
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 pub type Machine = Sim<Kernel, Watcher>;
@@ -83,6 +83,8 @@ pub struct Kernel {
     pub intruder: Mutex<Option<fn(&Machine)>>,
     /// Nothing can be moved at all.
     pub is_rigid: AtomicBool,
+    /// What runs, by its bits.
+    context: AtomicU32,
     pub kcompactd_wakes: Mutex<Vec<NodeId>>,
 }
 
@@ -116,6 +118,7 @@ pub fn boot_with(mut config: SimConfig, end: u64, seed: u64) -> &'static Machine
         rescheds: AtomicU64::new(0),
         intruder: Mutex::default(),
         is_rigid: AtomicBool::new(false),
+        context: AtomicU32::new(0),
         kcompactd_wakes: Mutex::default(),
     };
     let sim = Sim::boot_with(&config, kernel, Watcher::default()).expect("boots");
@@ -162,6 +165,11 @@ impl Kernel {
 
     pub fn machine(&self) -> &'static Machine {
         self.machine.get().expect("it was told")
+    }
+
+    /// From now on, this runs; what ran before.
+    pub fn set_context(&self, context: Context) -> Context {
+        Context::from_bits_retain(self.context.swap(context.bits(), Ordering::Relaxed))
     }
 
     pub fn set_policy(&self, policy: Policy) {
@@ -286,7 +294,7 @@ impl Kernel {
 
 impl Reclaim for Kernel {
     fn context(&self) -> Context {
-        Context::TASK
+        Context::from_bits_retain(self.context.load(Ordering::Relaxed))
     }
 
     fn can_migrate(&self) -> bool {

@@ -1,6 +1,7 @@
 //! One block at a time: what is moved, where to, and what goes with it.
 
 use crate::kernel::{Machine, boot};
+use page_alloc::zone::watermark::setup::Watermarks;
 use page_alloc::{
     CompactResult, Gfp, MigrateMode, MigrateType, Movability, NodeId, Order, Pfn, ZoneType,
 };
@@ -104,5 +105,21 @@ fn isolated_pageblocks_get_nothing() {
     assert!(stats.moved > 1000, "{stats:?}");
     assert_eq!(there(), 256);
     machine.unisolate_pageblock(last, MigrateType::Movable).unwrap();
+    kernel.finish();
+}
+
+/// In a zone that is to keep more than there can be nothing is taken to move others to.
+#[test]
+fn endless_watermarks_keep_all_targets() {
+    let machine = boot(64 << 20, 9);
+    let kernel = machine.reclaim();
+    assert!(kernel.alloc(Order::O0, true));
+    make_room(machine);
+    let (min, low, high, promo) = (u64::MAX, u64::MAX, u64::MAX, u64::MAX);
+    for zone in [ZoneType::Dma, ZoneType::Dma32] {
+        machine.set_watermarks(NodeId::ZERO, zone, Watermarks { min, low, high, promo }).unwrap();
+    }
+    let stats = machine.compact_node(NodeId::ZERO).unwrap();
+    assert_eq!((stats.collected, stats.isolated, stats.moved), (1, 0, 0));
     kernel.finish();
 }

@@ -9,7 +9,7 @@ const NODE: NodeId = NodeId::ZERO;
 
 /// A machine of which every other frame is free, with a kernel that moves nothing and a kswapd that has
 /// given up; and what is wanted there.
-fn given_up(seed: u64) -> (&'static Machine, KswapdWake) {
+pub fn given_up(seed: u64) -> (&'static Machine, KswapdWake) {
     let machine = boot(32 << 20, seed);
     let kernel = machine.reclaim();
     kernel.fill(true);
@@ -36,7 +36,7 @@ fn failures_put_it_off() {
 }
 
 /// For which of so many requests, from 0 on, kcompactd looked at anything.
-fn kcompactd_worked(machine: &Machine, wake: KswapdWake, requests: u32) -> Vec<u32> {
+pub fn kcompactd_worked(machine: &Machine, wake: KswapdWake, requests: u32) -> Vec<u32> {
     let works = |_: &u32| {
         assert_eq!(machine.wakeup_kswapd(&wake), Wakeup::NotNeeded);
         machine.kcompactd(NODE).unwrap().migrate_scanned > 0

@@ -19,6 +19,14 @@ pub enum Script {
     Free(usize),
     /// Says that it freed a page and looked at everything, and did nothing.
     Lie,
+    /// Looks at everything, and finds nothing.
+    Look,
+    /// Says that it freed a page, while others take so many.
+    Lose(usize),
+    /// Mixes pageblocks once more, and frees so many pages.
+    Mix(usize),
+    /// Has compaction ahead of need try its luck.
+    Compact,
     /// Panics.
     Panic,
 }
@@ -33,6 +41,8 @@ pub struct State {
     /// The frames of DMA32 that the CPU had at hand at each pass.
     pub at_hand: Vec<u32>,
     pub reclaimable: u64,
+    /// What compaction ahead of need looked at while kswapd was at work.
+    pub scanned_meanwhile: u64,
 }
 
 #[derive(Debug)]
@@ -53,6 +63,7 @@ pub fn boot(bytes: u64) -> &'static Machine {
         kcompactd_wakes: 0,
         at_hand: Vec::new(),
         reclaimable: 0,
+        scanned_meanwhile: u64::MAX,
     };
     let cache = Cache { machine: OnceLock::new(), state: Mutex::new(state) };
     let machine: &_ = Box::leak(Box::new(Sim::boot_with(&config, cache, NoTrace).expect("boots")));
@@ -82,6 +93,14 @@ impl Cache {
         // The last to come are the first to go: these are to be of the zone that is preferred.
         self.state().pages.reverse();
         self.machine().zones().for_each(|zone| zone.reset_watermark_boost());
+    }
+
+    /// Others take so many frames.
+    fn lose(&self, frames: usize) {
+        let gfp = Gfp::HIGHUSER_MOVABLE | Gfp::MEMALLOC | Gfp::NOWARN;
+        let taken = (0..frames).map_while(|_| self.machine().alloc_page(gfp).ok());
+        let taken: Vec<_> = taken.collect();
+        self.state().pages.extend(taken);
     }
 
     /// Drops the pages of which `which` says so.
@@ -142,8 +161,29 @@ impl Reclaim for Cache {
             state.shrinks.push(*shrink);
             state.at_hand.push(at_hand);
             match state.script {
+                Script::Look => return Reclaimed { reclaimed: 0, scanned: u64::MAX },
+                Script::Lose(frames) => {
+                    drop(state);
+                    self.lose(frames);
+                    return Reclaimed { reclaimed: 1, scanned: 1 };
+                }
+                Script::Compact => {
+                    drop(state);
+                    let compact = self.machine().compact_node_proactively(NODE, 100);
+                    self.state().scanned_meanwhile = compact.expect("a node").migrate_scanned;
+                    return Reclaimed::NOTHING;
+                }
                 Script::Lie => return Reclaimed { reclaimed: 1, scanned: u64::MAX },
                 Script::Panic => resume_unwind(Box::new("the script")),
+                Script::Mix(most) => {
+                    drop(state);
+                    let take = |_| self.machine().alloc_pages(Gfp::KERNEL, Order::O7).ok();
+                    let mixed: Vec<_> = (0..4).filter_map(take).collect();
+                    let mut state = self.state();
+                    state.pages.splice(..0, mixed);
+                    let left = state.pages.len();
+                    state.pages.split_off(left - most.min(left))
+                }
                 Script::Free(most) => {
                     let left = state.pages.len();
                     state.pages.split_off(left - most.min(left))

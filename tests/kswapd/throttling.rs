@@ -2,6 +2,7 @@
 
 use crate::cache::{NODE, boot, wish};
 use page_alloc::kswapd::MAX_RECLAIM_RETRIES;
+use page_alloc::zone::watermark::setup::Watermarks;
 use page_alloc::{Gfp, NodeId, Order, WatermarkLevel, ZoneType};
 
 /// While half of the min watermarks is free, they may. With less they wait, and kswapd is woken for
@@ -34,6 +35,23 @@ fn tasks_wait_when_half_of_the_reserve_is_gone() {
         machine.kswapd_balance(NODE).unwrap();
     }
     assert_eq!(machine.pfmemalloc_watermark_ok(NODE), Ok(true));
+}
+
+/// A zone that is to keep more than there can be has nobody free memory for himself, boosted or not.
+#[test]
+fn endless_watermarks_throttle() {
+    let machine = boot(64 << 20);
+    let cache = machine.reclaim();
+    cache.state().reclaimable = 1000;
+    cache.fill(Gfp::MEMALLOC);
+    cache.drop_where(|pages| pages.pfn().get() & 256 != 0);
+    let kept = machine.alloc_page(Gfp::KERNEL).unwrap();
+    let zone = || machine.zone(NODE, ZoneType::Dma32).unwrap().snapshot();
+    assert!(zone().watermark_boost > 0, "a pageblock was mixed");
+    let (min, low, high, promo) = (u64::MAX, u64::MAX, u64::MAX, u64::MAX);
+    machine.set_watermarks(NODE, ZoneType::Dma32, Watermarks { min, low, high, promo }).unwrap();
+    assert_eq!(machine.pfmemalloc_watermark_ok(NODE), Ok(false));
+    machine.free_pages(kept).unwrap();
 }
 
 /// A node that there is not has no answers.

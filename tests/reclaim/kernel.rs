@@ -11,6 +11,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 
 pub type Machine = Sim<Kernel, NoTrace>;
 
+/// Passes come back to themselves so often at most.
+pub const MOST_DEEP: u32 = 3;
+
 /// Reclaim of a kernel that does without the crate's.
 pub type Own = fn(&Shortage) -> Reclaimed;
 
@@ -40,6 +43,11 @@ pub struct State {
     pub can_migrate: bool,
     pub reclaimable: u64,
     pub node_reclaimed: Option<NodeReclaimed>,
+    /// What a pass asks for itself, and in which context.
+    pub asks: Option<(Gfp, Order, Context)>,
+    /// So many passes are under way at once, and were at most.
+    pub depth: u32,
+    pub deepest: u32,
 }
 
 /// The kernel of one machine.
@@ -76,6 +84,9 @@ pub fn boot_with(mut config: SimConfig) -> &'static Machine {
         can_migrate: false,
         reclaimable: 0,
         node_reclaimed: None,
+        asks: None,
+        depth: 0,
+        deepest: 0,
     };
     let kernel = Kernel { machine: OnceLock::new(), state: Mutex::new(state) };
     let machine: &_ = Box::leak(Box::new(Sim::boot_with(&config, kernel, NoTrace).expect("boots")));
@@ -133,6 +144,24 @@ impl Kernel {
         let number = freed.len() as u64;
         freed.into_iter().for_each(|pages| self.machine().free_pages(pages).expect("its own"));
         number
+    }
+
+    /// A pass needs memory itself. It gives up when it has come back to itself too often.
+    fn ask(&self) {
+        let (asks, context) = {
+            let mut state = self.state();
+            state.depth += 1;
+            state.deepest = state.deepest.max(state.depth);
+            (state.asks.filter(|_| state.depth < MOST_DEEP), state.context)
+        };
+        if let Some((gfp, order, during)) = asks {
+            self.state().context = during;
+            let taken = self.machine().alloc_pages(gfp | Gfp::NOWARN, order);
+            let mut state = self.state();
+            state.held.extend(taken);
+            state.context = context;
+        }
+        self.state().depth -= 1;
     }
 
     /// All that is held is freed: no frame is missing.
@@ -198,6 +227,7 @@ impl Reclaim for Kernel {
     }
 
     fn shrink_node(&self, shrink: &NodeShrink) -> Reclaimed {
+        self.ask();
         let (most, boasts, steals) = {
             let mut state = self.state();
             state.shrinks.push(*shrink);
