@@ -15,6 +15,8 @@ mod golden;
 mod hostile;
 #[path = "boot_map/hotplug.rs"]
 mod hotplug;
+#[path = "boot_map/hotplug_interrupt.rs"]
+mod hotplug_interrupt;
 #[path = "boot_map/hotplug_model.rs"]
 mod hotplug_model;
 #[path = "boot_map/hotplug_slow.rs"]

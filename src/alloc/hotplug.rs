@@ -39,6 +39,8 @@ pub enum HotplugError {
     NotPlanned(Pfn),
     /// The block of the largest order that starts there has memory already.
     Present(Pfn),
+    /// Memory is being added at this moment, by another CPU or by what this one was interrupted in.
+    Busy,
 }
 
 impl fmt::Display for HotplugError {
@@ -49,6 +51,7 @@ impl fmt::Display for HotplugError {
             Self::Unaligned(range) => write!(f, "{range}: no whole blocks of {SECTION_FRAMES}"),
             Self::NotPlanned(pfn) => write!(f, "no memory was planned at frame {pfn}"),
             Self::Present(pfn) => write!(f, "there is memory at frame {pfn} already"),
+            Self::Busy => f.write_str("memory is being added at this moment"),
         }
     }
 }
@@ -86,7 +89,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         if range.is_empty() || !whole(range.start) || !whole(range.end) {
             return Err(HotplugError::Unaligned(range));
         }
-        let _turn = machine.hotplug.lock();
+        let _turn = machine.hotplug.try_lock().ok_or(HotplugError::Busy)?;
         batches(range, SECTION_FRAMES).try_for_each(|section| check_planned(machine, section))?;
         let zone = zone_for(machine, node, range, to);
         let unknown = HotplugError::NoSuchNode(node);

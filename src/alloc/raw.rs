@@ -198,7 +198,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// kept apart stays as it was decided at boot (Linux looks again when it makes zonelists).
     ///
     /// The work is proportional to the number of largest blocks. Takes the zone's lock for up to 256 of
-    /// them at a time. Waits while another CPU adds memory: not to be called in an interrupt.
+    /// them at a time; does not sleep. One call at a time: another gets [`HotplugError::Busy`] meanwhile.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
