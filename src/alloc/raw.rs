@@ -233,7 +233,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// # Errors
     ///
     /// There is no such node, the range is not of whole largest blocks, or not all of it was planned, or
-    /// some of it has memory already. Nothing was added.
+    /// some of it has memory already, or memory is being added by another call. Nothing was added.
     #[doc(alias = "online_pages")]
     #[doc(alias = "memory_block_online")]
     pub unsafe fn add_memory(
