@@ -21,6 +21,8 @@ mod hotplug_interrupt;
 mod hotplug_model;
 #[path = "boot_map/hotplug_slow.rs"]
 mod hotplug_slow;
+#[path = "boot_map/interrupted.rs"]
+mod interrupted;
 #[path = "boot_map/later.rs"]
 mod later;
 #[path = "boot_map/later_interrupt.rs"]

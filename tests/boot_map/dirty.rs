@@ -121,10 +121,18 @@ fn painted(config: &SimConfig) -> BTreeSet<u64> {
 }
 
 /// Takes all that there is, the largest blocks first.
-pub(crate) fn take_all(sim: &Sim) -> Vec<Pages> {
+fn take_all(sim: &Sim) -> Vec<Pages> {
     let gfp = Gfp::HIGHUSER_MOVABLE | Gfp::MEMALLOC;
     let of_order = |order| std::iter::from_fn(move || sim.alloc_pages(gfp, order).ok());
     Order::ALL.into_iter().rev().flat_map(of_order).collect()
+}
+
+/// The frames of all that there is to be had, which is then given back.
+pub(crate) fn all_frames(sim: &Sim) -> Vec<u64> {
+    let all = take_all(sim);
+    let frames = all.iter().flat_map(frames_of).collect();
+    all.into_iter().for_each(|pages| sim.free_pages(pages).unwrap());
+    frames
 }
 
 fn frames_of(pages: &Pages) -> core::ops::Range<u64> {

@@ -1,6 +1,6 @@
 //! Memory given back on random dirty maps, in random ranges and by kind, against a frame-by-frame model.
 
-use crate::dirty::{UNIT, UNITS, machine, place, take_all};
+use crate::dirty::{UNIT, UNITS, all_frames, machine, place};
 use crate::later::{give, give_kind, looks};
 use crate::model::Painting;
 use page_alloc::alloc::ReleaseError;
@@ -180,12 +180,9 @@ proptest! {
         sim.drain_local_pages(None);
         let managed = model.managed();
         prop_assert_eq!(sim.nr_free_pages(), managed.len() as u64);
-        let all = take_all(&sim);
-        let frames: Vec<u64> =
-            all.iter().flat_map(|it| it.range().start.get()..it.range().end.get()).collect();
+        let frames = all_frames(&sim);
         prop_assert_eq!(frames.len(), managed.len(), "a frame was given twice, or none");
         prop_assert_eq!(frames.into_iter().collect::<BTreeSet<_>>(), managed);
-        all.into_iter().for_each(|pages| sim.free_pages(pages).unwrap());
         prop_assert_eq!(sim.verify(), Ok(()));
     }
 }
