@@ -12,7 +12,7 @@ use page_alloc::{Gfp, Order, PfnRange};
 pub(crate) enum Bug {
     /// A frame is freed twice.
     FreedTwice = 1,
-    /// A frame is freed, and used as before.
+    /// A frame is freed while it is said to be somebody's.
     TwoOwners,
     /// A frame is never freed.
     Lost,
@@ -70,9 +70,10 @@ pub(crate) fn in_task() {
     if is_due(Bug::TwoOwners) {
         let pages = FRAMES.alloc_page(Gfp::KERNEL).expect("memory");
         let place: *mut u64 = physical::pointer(pages.pfn().start_address(12).get()).cast();
-        FRAMES.free_pages(pages).expect("an allocated block");
-        // SAFETY: none: this is the bug.
+        // SAFETY: the frame is this function's.
         unsafe { place.write_volatile(crate::mark::TAKEN) };
+        // The bug: the mark says that somebody has it. Who gets it may be a handler, at once.
+        FRAMES.free_pages(pages).expect("an allocated block");
     }
     if is_due(Bug::Lost) {
         let _never_freed = FRAMES.alloc_page(Gfp::KERNEL).expect("memory");
