@@ -72,7 +72,7 @@
 //! - **I5** The count of blocks of an order is the length of its lists, and the count of free
 //!   frames is the sum over all lists but those of isolated pageblocks.
 //! - **I6** Every managed frame is free, on a per-CPU list, or allocated, and an allocated block has
-//!   a holder.
+//!   a holder; several, only if it is marked as one that has had several.
 //! - **I7** A free block is on the list of the order and migratetype that its state word names.
 //! - **I8** The min watermark is not above the low one, nor the low one above the high one.
 //!

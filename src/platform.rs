@@ -94,14 +94,15 @@ pub unsafe trait Platform {
     #[doc(alias = "__va")]
     fn phys_to_virt(&self, address: PhysAddr) -> *mut u8;
 
-    /// The running CPU. Called with interrupts off, or where a stale answer does no harm.
+    /// The running CPU. Called with interrupts off, or where a stale answer does no harm; by requests that
+    /// come before [`init`](crate::PageAllocator::init), and fail, too.
     #[doc(alias = "smp_processor_id")]
     fn cpu_id(&self) -> CpuId {
         CpuId::BOOT
     }
 
     /// Keeps the code on its CPU and other tasks off it: turns preemption off. Called on the hot path
-    /// of allocation and freeing, unless lists are kept from others by [`PcpExclusion::Swap`]: a
+    /// of allocation and freeing, before `init` too, unless lists are kept from others by [`PcpExclusion::Swap`]: a
     /// kernel that never takes the CPU from code in the kernel does nothing here. The default turns
     /// interrupts off.
     #[doc(alias = "preempt_disable")]

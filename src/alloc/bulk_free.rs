@@ -2,7 +2,7 @@
 
 use super::PageAllocator;
 use super::free::Refused;
-use super::quick::{Found, Returning};
+use super::quick::Found;
 use crate::node::Machine;
 use crate::node::pcp::PcpIndex;
 use crate::platform::Platform;
@@ -14,20 +14,6 @@ use crate::{MigrateType, Order, Pages};
 /// So many frames go to the running CPU's lists in one hold of these.
 #[doc(alias = "SWAP_CLUSTER_MAX")]
 const CLUSTER: usize = 32;
-
-/// The frames of consecutive places that may go to the running CPU's lists.
-struct Cluster {
-    blocks: [Option<Returning>; CLUSTER],
-    length: usize,
-    told: Told,
-}
-
-/// Whether the trace was told that the frames of a cluster are freed.
-#[derive(Clone, Copy)]
-enum Told {
-    Yes,
-    No,
-}
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Frees the blocks of a slice and empties it. What can't be freed stays in its place. Gives the
@@ -52,86 +38,67 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     fn free_in_clusters(&self, machine: &Machine, pages: &mut [Option<Pages>]) -> usize {
-        let (mut freed, mut next) = (0, 0);
+        pages.chunks_mut(CLUSTER).map(|cluster| self.free_cluster(machine, cluster)).sum()
+    }
+
+    fn free_cluster(&self, machine: &Machine, pages: &mut [Option<Pages>]) -> usize {
+        let traces = self.trace.traces_page_free();
+        // Of the places before `told` the trace knows, if it is to.
+        let (mut freed, mut next, mut told) = (0, 0, 0);
         while next < pages.len() {
-            let cluster = self.prepare(machine, &pages[next..]);
-            freed += self.commit(machine, &mut pages[next..], &cluster);
-            next += cluster.length;
-            // What ended the cluster, if it is not full.
-            if cluster.length < CLUSTER && next < pages.len() {
-                freed += usize::from(free_with(&mut pages[next], |page| self.free_pages(page)));
-                next += 1;
+            if traces && told == next {
+                told += self.tell(machine, &pages[next..]);
             }
-        }
-        freed
-    }
-
-    /// Finds out which places at the start of a slice have single frames that nobody else holds, and
-    /// tells of them.
-    #[inline(never)]
-    fn prepare(&self, machine: &Machine, pages: &[Option<Pages>]) -> Cluster {
-        let told = if self.trace.traces_page_free() { Told::Yes } else { Told::No };
-        let (mut blocks, mut length) = ([None; CLUSTER], 0);
-        for (block, place) in blocks.iter_mut().zip(pages) {
-            let Some(page) = place else { break };
-            let name = page.name();
-            if name.order() != Order::ZERO {
-                break;
-            }
-            let Some(found) = Found::of(machine, name, Order::ZERO) else { break };
-            *block = Some(found.block());
-            if let Told::Yes = told {
-                self.trace.mm_page_free(name.pfn(), Order::ZERO);
-            }
-            length += 1;
-        }
-        Cluster { blocks, length, told }
-    }
-
-    /// Frees what was prepared, and empties the places.
-    fn commit(&self, machine: &Machine, pages: &mut [Option<Pages>], cluster: &Cluster) -> usize {
-        let blocks = &cluster.blocks[..cluster.length];
-        let (mut freed, mut next) = (0, 0);
-        while next < blocks.len() {
-            let pushed = self.push_many(machine, &mut pages[next..], &blocks[next..]);
+            let end = if traces { told } else { pages.len() };
+            let pushed = self.push_many(machine, &mut pages[next..end]);
             (freed, next) = (freed + pushed, next + pushed);
-            // What the lists did not take: they are in use, or have too many.
-            if next < blocks.len() {
-                freed += usize::from(free_with(&mut pages[next], |page| match cluster.told {
-                    Told::Yes => self.put_told(page),
-                    Told::No => self.put_pages(page),
+            // What the lists did not take: nothing, or no single frame, or none of this zone, in a
+            // pageblock of their types, that nobody else has; or they are in use, or have too many.
+            if let Some(place) = pages.get_mut(next) {
+                freed += usize::from(free_with(place, |page| match page.name().single() {
+                    _ if next < told => self.put_told(page),
+                    Some(_) => self.put_pages(page),
+                    None => self.free_pages(page),
                 }));
                 next += 1;
+                told = told.max(next);
             }
         }
         freed
     }
 
-    /// Puts frames of one zone on the running CPU's lists, as many as these take, and empties their
-    /// places.
+    /// Tells of the single frames at the start of a slice that nobody else holds, before any of them is
+    /// freed. Gives their number.
+    #[cold]
     #[inline(never)]
-    fn push_many(
-        &self,
-        machine: &Machine,
-        pages: &mut [Option<Pages>],
-        cluster: &[Option<Returning>],
-    ) -> usize {
-        let Some(Some(first)) = cluster.first() else { return 0 };
-        let zone = first.state.zone();
+    fn tell(&self, machine: &Machine, pages: &[Option<Pages>]) -> usize {
+        let frames = pages.iter().map_while(|place| {
+            let page = place.as_ref()?;
+            Found::of(machine, page.name().single()?, Order::ZERO).map(|_| page.pfn())
+        });
+        frames.inspect(|pfn| self.trace.mm_page_free(*pfn, Order::ZERO)).count()
+    }
+
+    /// Puts single frames of one zone that nobody else holds on the running CPU's lists, as many from the
+    /// start of a slice as there are and these take, and empties their places.
+    #[inline(never)]
+    fn push_many(&self, machine: &Machine, pages: &mut [Option<Pages>]) -> usize {
+        let find = |place: &Option<Pages>| {
+            let frame = place.as_ref()?.name().single()?;
+            Found::of(machine, frame, Order::ZERO)
+        };
+        let Some(zone) = pages.first().and_then(find).map(|found| found.state.zone_bits()) else {
+            return 0;
+        };
         let here = CpuGuard::new(&self.platform);
         let Some(pcp) = machine.pcps.get(here.cpu(), zone) else { return 0 };
         let Some(mut lists) = pcp.lists.own(&here) else { return 0 };
-        let links = machine.memmap.links();
-        let frames = pages.iter_mut().zip(cluster).map_while(|(place, block)| {
-            // A slice with two tokens of one block, by an unsafe mistake, shows here.
-            let block = block.filter(|block| block.is_as_found(links))?;
-            if block.state.zone() != zone {
-                return None;
-            }
+        let frames = pages.iter_mut().map_while(|place| {
+            let found = find(place).filter(|found| found.state.zone_bits() == zone)?;
             *place = None;
-            Some((PcpIndex::of_small(0, block.kind), block.into_cached(&links)))
+            Some((PcpIndex::of_small(0, found.kind), found.into_cached(pcp)))
         });
-        pcp.push_singles(&mut lists, frames, links)
+        pcp.push_singles(&mut lists, frames, machine.memmap.links())
     }
 }
 

@@ -137,10 +137,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         (put, tell): (impl FnOnce(&RefCount) -> Option<bool>, impl FnOnce(&Pages)),
         free: impl FnOnce(&Self, &Machine, Unheld, Pages) -> Result<(), Refused>,
     ) -> Result<(), Refused> {
-        let Some((index, state)) = block_of_token(&machine.memmap, &pages) else {
+        let memmap = &machine.memmap;
+        let Some((index, state)) = block_of_token(memmap, &pages) else {
             return self.refuse(pages);
         };
-        match put(&machine.memmap.frame(index).count) {
+        match put(&memmap.frame(index).count) {
             Some(true) => {
                 tell(&pages);
                 free(self, machine, Unheld { index, state }, pages)
@@ -207,9 +208,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ) -> Result<(), Refused> {
         let Some(zone) = machine.zone(state.zone()) else { return self.refuse(pages) };
         {
-            let irq = IrqGuard::new(&self.platform);
-            let mut held = zone.hold(&machine.memmap, &irq);
-            if machine.memmap.frame(index).state().is_block_of(pages.name()) {
+            let (memmap, irq) = (&machine.memmap, IrqGuard::new(&self.platform));
+            let mut held = zone.hold(memmap, &irq);
+            if memmap.frame(index).state().is_block_of(pages.name()) {
                 zone.shared.events.freed.add(pages.order().nr_pages());
                 held.zone().free_block(FreeBlock::new(index), pages.order());
                 return Ok(());

@@ -35,7 +35,8 @@ pub use reserved::ReleaseError;
 pub use tune::TuneError;
 
 use crate::boot::{BootReport, InitError};
-use crate::node::Machine;
+use crate::memmap::FixedOr;
+use crate::node::{AtHand, Machine, NOTHING_AT_HAND};
 use crate::platform::Platform;
 use crate::reclaim::{NoReclaim, Reclaim};
 use crate::trace::{NoTrace, Trace};
@@ -47,7 +48,7 @@ use spin::Once;
 /// The page-frame allocator of one machine.
 ///
 /// Made for a `static`: [`new`](Self::new) is `const`, [`init`](Self::init) gives it the machine's
-/// memory. Several can stand side by side; the crate has no globals.
+/// memory. Several can stand side by side; the crate has no global state.
 ///
 /// All methods take `&self` and may be called on any CPU at once, in interrupt handlers too, unless
 /// they say otherwise. Before `init` all of them fail with `Uninitialized`.
@@ -58,6 +59,8 @@ pub struct PageAllocator<P, R = NoReclaim, T = NoTrace> {
     reclaim: R,
     trace: T,
     machine: Once<Machine>,
+    /// The machine's tables for the quick ways; empty ones, as long as there is no machine.
+    at_hand: FixedOr<AtHand>,
     /// The flags that requests may have now.
     gfp_allowed: AtomicU32,
 }
@@ -73,7 +76,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// An allocator without memory.
     pub const fn with_hooks(platform: P, reclaim: R, trace: T) -> Self {
         let gfp_allowed = AtomicU32::new(Gfp::all().bits());
-        Self { platform, reclaim, trace, machine: Once::new(), gfp_allowed }
+        let at_hand = FixedOr::new(&NOTHING_AT_HAND);
+        Self { platform, reclaim, trace, machine: Once::new(), at_hand, gfp_allowed }
     }
 
     /// The kernel's hooks.
@@ -126,6 +130,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.machine.get()
     }
 
+    /// The tables that the quick ways use: of no frames and CPUs, before there is a machine.
+    #[inline(always)]
+    fn at_hand(&self) -> &AtHand {
+        self.at_hand.get()
+    }
+
     #[inline]
     fn machine_to_alloc(&self) -> Result<&Machine, AllocError> {
         self.machine().ok_or(AllocError::Uninitialized)
@@ -147,7 +157,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             report = Ok(done);
             Ok(machine)
         });
-        once.and(report)
+        self.at_hand.set(once?.at_hand);
+        report
     }
 }
 

@@ -4,9 +4,9 @@
 //! here, and the long way is taken.
 
 use super::PageAllocator;
-use crate::memmap::{BlockName, Frame, FrameIdx, FrameLinks, FrameState, FreeBlock, Place};
-use crate::node::Machine;
-use crate::node::pcp::PcpIndex;
+use crate::memmap::{BlockName, Frame, FrameAddress, FrameState, FreeBlock, Place};
+use crate::node::AtHand;
+use crate::node::pcp::{Pcp, PcpIndex};
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::CpuGuard;
@@ -62,23 +62,20 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     #[inline(always)]
     fn quick_pop(&self, gfp: Gfp, order: Order, list: impl Fn(u32) -> PcpIndex) -> Option<Pages> {
-        let machine = self.machine()?;
-        let links = machine.memmap.links();
+        let at_hand = self.at_hand();
+        let links = at_hand.memmap.links();
         let here = CpuGuard::new(&self.platform);
-        let routes = &machine.cpus.as_slice().get(here.cpu().index())?.routes;
+        let routes = &at_hand.cpus.as_slice().get(here.cpu().index())?.routes;
         let (pcp, asked) = (routes.lists(gfp), routes.asked(gfp));
-        if !pcp.is_ample_for(order) {
-            return None;
-        }
         let list = list(asked as u32);
-        let mut lists = pcp.lists.own(&here)?;
+        let mut lists = pcp.own_if_ample(&here, order)?;
         let index = pcp.pop(&mut lists, (list, order), links)?.into_index();
         pcp.count_allocated(list);
         drop(lists);
         drop(here);
         let frame = links.frame(index);
         frame.hand_out(pcp.handed_out_as(order, asked));
-        let pages = machine.memmap.token_of((index, frame), order);
+        let pages = at_hand.memmap.token_of((index, frame), order);
         self.trace.mm_page_alloc(Some(pages.pfn()), order, gfp, asked.into());
         Some(pages)
     }
@@ -88,8 +85,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// closer; nothing happened.
     #[inline]
     pub(super) fn quick_free(&self, name: BlockName) -> bool {
+        if let Some(address) = name.single() {
+            return self.quick_free_page(address);
+        }
         match name.order() {
-            Order::ZERO => self.quick_free_page(name),
             order if order <= PAGE_ALLOC_COSTLY_ORDER => self.quick_free_small(name),
             PAGEBLOCK_ORDER => self.quick_free_pageblock(name),
             _ => false,
@@ -98,55 +97,58 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// As [`quick_push`](Self::quick_push), for a single frame.
     #[inline(never)]
-    fn quick_free_page(&self, name: BlockName) -> bool {
-        self.quick_push_small(name, Order::ZERO).is_some()
+    fn quick_free_page(&self, address: FrameAddress) -> bool {
+        self.quick_push_small(address, Order::ZERO).is_some()
     }
 
     /// As [`quick_small`](Self::quick_small).
     #[inline(never)]
     fn quick_free_small(&self, name: BlockName) -> bool {
+        let address = name.frame_address();
         match name.order_bits() {
-            1 => self.quick_push_small(name, Order::O1),
-            2 => self.quick_push_small(name, Order::O2),
-            _ => self.quick_push_small(name, PAGE_ALLOC_COSTLY_ORDER),
+            1 => self.quick_push_small(address, Order::O1),
+            2 => self.quick_push_small(address, Order::O2),
+            _ => self.quick_push_small(address, PAGE_ALLOC_COSTLY_ORDER),
         }
         .is_some()
     }
 
     #[inline(always)]
-    fn quick_push_small(&self, name: BlockName, order: Order) -> Option<()> {
+    fn quick_push_small(&self, address: FrameAddress, order: Order) -> Option<()> {
         let list = |kind| PcpIndex::of_small(order.get(), kind);
-        self.quick_push(self.machine()?, (name, order), list)
+        self.quick_push(self.at_hand(), (address, order), list)
     }
 
     #[inline(never)]
     fn quick_free_pageblock(&self, name: BlockName) -> bool {
-        let Some(machine) = self.machine() else { return false };
-        machine.pcps.takes(PAGEBLOCK_ORDER)
-            && self.quick_push(machine, (name, PAGEBLOCK_ORDER), PcpIndex::of_large).is_some()
+        let at_hand = self.at_hand();
+        at_hand.pcps.takes(PAGEBLOCK_ORDER)
+            && self
+                .quick_push(at_hand, (name.frame_address(), PAGEBLOCK_ORDER), PcpIndex::of_large)
+                .is_some()
     }
 
     /// `None`: look closer.
     #[inline(always)]
     fn quick_push(
         &self,
-        machine: &Machine,
-        (name, order): (BlockName, Order),
+        at_hand: &AtHand,
+        (address, order): (FrameAddress, Order),
         list: impl Fn(u32) -> PcpIndex,
     ) -> Option<()> {
-        let found = Found::of(machine, name, order)?;
+        let found = Found::of(at_hand, address, order)?;
         if self.trace.traces_page_free() {
-            return self.tell_and_push(machine, found, (list(found.kind), order));
+            return self.tell_and_push(at_hand, found, (list(found.kind), order));
         }
-        self.push_one(machine, found, (list(found.kind), order))
+        self.push_one(at_hand, found, (list(found.kind), order))
     }
 
     /// `None`: look closer. It would be too much, perhaps, and goes the long way, which gives a batch
     /// back.
     #[inline(always)]
-    fn push_one(&self, machine: &Machine, found: Found<'_>, list: (PcpIndex, Order)) -> Option<()> {
+    fn push_one(&self, at_hand: &AtHand, found: Found<'_>, list: (PcpIndex, Order)) -> Option<()> {
         let here = CpuGuard::new(&self.platform);
-        let pcp = machine.pcps.get(here.cpu(), found.state.zone())?;
+        let pcp = at_hand.pcps.get(here.cpu(), found.state.zone_bits())?;
         let (list, order) = list;
         let (mut lists, count) = pcp.lists.own_below(&here, || pcp.with(1 << order.get()))?;
         if pcp.may_free_all(order.get()) {
@@ -164,14 +166,14 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[inline(never)]
     fn tell_and_push(
         &self,
-        machine: &Machine,
+        at_hand: &AtHand,
         found: Found<'_>,
         list: (PcpIndex, Order),
     ) -> Option<()> {
         // In place of the token that it was found by.
-        let pages = machine.memmap.token(found.place.index(), list.1);
+        let pages = at_hand.memmap.token(found.place.index(), list.1);
         self.trace.mm_page_free(pages.pfn(), pages.order());
-        match self.push_one(machine, found, list) {
+        match self.push_one(at_hand, found, list) {
             Some(()) => Some(()),
             None => self.put_told(pages).ok(),
         }
@@ -182,56 +184,27 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 #[derive(Clone, Copy)]
 pub(super) struct Found<'m> {
     place: Place<'m>,
-    state: FrameState,
-    kind: u32,
-}
-
-impl<'m> Found<'m> {
-    /// The block of a token, which is of that order, if it is such a block.
-    #[inline(always)]
-    pub(super) fn of(machine: &'m Machine, name: BlockName, order: Order) -> Option<Self> {
-        let place = machine.memmap.find(name)?;
-        if !place.is_as_named() {
-            return None;
-        }
-        let kind = place.pageblock().listed_kind()?;
-        let frame = place.frame();
-        let state = frame.state();
-        if !state.is_allocated(order) || frame.count.references() != 1 {
-            return None;
-        }
-        Some(Self { place, state, kind })
-    }
-
-    /// What is kept of it while others are looked at: fewer words than this.
-    #[inline(always)]
-    pub(super) fn block(self) -> Returning {
-        Returning { index: self.place.index(), state: self.state, kind: self.kind }
-    }
-}
-
-/// Such a block, of which a call that gives back many keeps some at once until all of them go on the
-/// lists.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Returning {
-    index: FrameIdx,
     pub(super) state: FrameState,
     /// The number of its pageblock's migratetype, one of those that requests have.
     pub(super) kind: u32,
 }
 
-impl Returning {
-    /// Whether nothing has happened to it since it was found.
-    #[inline]
-    pub(super) fn is_as_found(&self, links: FrameLinks) -> bool {
-        links.frame(self.index).state() == self.state
+impl<'m> Found<'m> {
+    /// The block of a token, which is of that order, if it is such a block. That a token's frame has
+    /// the number that the token says is not looked at here: it is no other allocator's, so it is so.
+    #[inline(always)]
+    pub(super) fn of(at_hand: &'m AtHand, address: FrameAddress, order: Order) -> Option<Self> {
+        let (place, kind) = at_hand.memmap.find_listed(address)?;
+        let frame = place.frame();
+        let state = frame.state();
+        frame.is_sole(state, order).then_some(Self { place, state, kind })
     }
 
-    /// What is put on a list, and its descriptor.
+    /// What is put on one of these lists, of its zone, and its descriptor; it is a single frame.
     #[inline(always)]
-    pub(super) fn into_cached(self, links: &FrameLinks) -> (FreeBlock, &Frame) {
-        let frame = links.frame(self.index);
-        frame.set_state(self.state.to_cached(self.kind));
-        (FreeBlock::new(self.index), frame)
+    pub(super) fn into_cached(self, pcp: &Pcp) -> (FreeBlock, &'m Frame) {
+        let frame = self.place.frame();
+        frame.set_state(pcp.cached(Order::ZERO, self.kind));
+        (self.place.block(), frame)
     }
 }

@@ -275,7 +275,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Frees a block that is known by number.
     ///
     /// The call is checked: the frame must head an allocated block of that order. A frame freed
-    /// twice is found as long as it has not been allocated again.
+    /// twice is found as long as it has not been allocated again, and nobody frees it at the same time
+    /// by its token.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};

@@ -30,7 +30,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// ([`FreeError::Shared`]).
     pub fn get_page(&self, pages: &Pages) -> Result<Pages, FreeError> {
         let (machine, index) = self.check_token(pages)?;
-        if machine.memmap.frame(index).count.get() {
+        if machine.memmap.frame(index).get_page() {
             Ok(pages.duplicate())
         } else {
             Err(FreeError::Shared(pages.pfn()))
@@ -72,8 +72,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[doc(alias = "__SetPageMovable")]
     pub fn set_movable(&self, pages: &Pages, movability: Movability) -> Result<(), FreeError> {
         let (machine, index) = self.check_token(pages)?;
-        let frame = machine.memmap.frame(index);
-        frame.set_state(frame.state().with_movability(movability));
+        machine.memmap.frame(index).update_state(|state| state.with_movability(movability));
         Ok(())
     }
 

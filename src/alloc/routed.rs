@@ -5,7 +5,7 @@
 
 use super::PageAllocator;
 use super::flags::cma_flag;
-use crate::memmap::FrameIdx;
+use crate::memmap::{FrameIdx, Memmap};
 use crate::node::{Cpu, Machine};
 use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
@@ -67,8 +67,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         order: Order,
         take: impl FnOnce(&mut ZoneMut<'_>, MigrateType) -> Option<FrameIdx>,
     ) -> Option<Pages> {
-        let index = self.take_from(machine, (way, order), |zone| take(zone, way.migratetype))?;
-        Some(self.hand_out(machine, (index, order), (gfp, way)))
+        let memmap = &machine.memmap;
+        let index = self.take_from(memmap, (way, order), |zone| take(zone, way.migratetype))?;
+        Some(self.hand_out(memmap, (index, order), (gfp, way)))
     }
 
     /// The way of a request, by the running CPU's route; `None`: look closer.
@@ -88,12 +89,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[inline(always)]
     fn take_from(
         &self,
-        machine: &Machine,
+        memmap: &Memmap,
         (way, order): (Way<'_>, Order),
         take: impl FnOnce(&mut ZoneMut<'_>) -> Option<FrameIdx>,
     ) -> Option<FrameIdx> {
         let irq = IrqGuard::new(&self.platform);
-        let mut held = way.zone.hold(&machine.memmap, &irq);
+        let mut held = way.zone.hold(memmap, &irq);
         let mut zone = held.zone();
         let index = take(&mut zone)?;
         zone.count_preferred(way.cpu.node, order);
@@ -103,13 +104,13 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[inline(always)]
     fn hand_out(
         &self,
-        machine: &Machine,
+        memmap: &Memmap,
         (index, order): (FrameIdx, Order),
         (gfp, way): (Gfp, Way<'_>),
     ) -> Pages {
-        let frame = machine.memmap.frame(index);
+        let frame = memmap.frame(index);
         frame.set_state(frame.state().asked_for(way.migratetype));
-        let pages = machine.memmap.token(index, order);
+        let pages = memmap.token(index, order);
         self.trace.mm_page_alloc_zone_locked(pages.pfn(), order, way.migratetype);
         if gfp.contains(Gfp::ZERO) {
             self.clear(&pages);

@@ -4,12 +4,12 @@ use super::tables::{BootZones, Growth, TablePlan, sizing};
 use super::{BootInfo, BootReport, InitError, RunState, Survey};
 use crate::memmap::{Arena, ArenaFull, Fixed, Memmap, Table};
 use crate::migratetype::AskedType;
-use crate::node::pcp::Pcps;
+use crate::node::pcp::{Pcp, Pcps};
 use crate::node::sizing::UserMinFree;
 use crate::node::topology::{Topology, mobility};
 use crate::node::{
-    Cpu, KswapdState, Machine, MachineEvents, Node, Routes, Way, Zonelist, ZonelistKind, Zoneref,
-    build_all_zonelists, first_zones_zonelist,
+    AtHand, Cpu, KswapdState, Machine, MachineEvents, Node, Routes, Way, Zonelist, ZonelistKind,
+    Zoneref, build_all_zonelists, first_zones_zonelist,
 };
 use crate::platform::Platform;
 use crate::zone::watermark::setup::nr_free_zone_pages;
@@ -122,9 +122,12 @@ fn assemble(
     let (layout, online) = (*survey.zones(), plan.online);
     let zones = zones.into_table();
     let pcps = pcps(&mut arena, plan, &zones).map_err(full)?;
-    let cpus = cpus(&mut arena, survey, plan, (&nodes, &pcps), mobility).map_err(full)?;
+    let nowhere = Pcps::nowhere(&mut arena).map_err(full)?;
+    let cpus = cpus(&mut arena, survey, plan, (&nodes, &pcps, nowhere), mobility).map_err(full)?;
+    let at_hand = arena.single(AtHand { memmap, cpus, pcps }).map_err(full)?;
     let machine = Machine {
-        memmap,
+        at_hand,
+        nowhere,
         nodes,
         zones,
         distances,
@@ -132,8 +135,6 @@ fn assemble(
         nr_online: AtomicU32::new(survey.online_nodes().len()),
         hotplug: Mutex::new(()),
         first_node: survey.online_nodes().iter().next().unwrap_or_default(),
-        cpus,
-        pcps,
         sizing: sizing(survey),
         user_min_free: UserMinFree::new(survey.options().min_free_kbytes),
         tables: place.unwrap_or_default(),
@@ -258,13 +259,13 @@ fn cpus(
     arena: &mut Arena,
     survey: &Survey<'_>,
     plan: &TablePlan,
-    (nodes, pcps): (&Table<Node>, &Pcps),
+    tables: WayTables<'_>,
     mobility: Mobility,
 ) -> Result<Table<Cpu>, ArenaFull> {
     arena.table(plan.cpus, |i| {
         let cpu = CpuId::new(u32::try_from(i).unwrap_or(u32::MAX));
         let node = survey.cpu_node(cpu).unwrap_or_default();
-        let way = |gfp| way((nodes, pcps), (cpu, node), (gfp, survey.zones()));
+        let way = |gfp| way(tables, (cpu, node), (gfp, survey.zones()));
         Cpu::new(node, Routes::new(|gfp| asked(gfp, mobility), way))
     })
 }
@@ -272,7 +273,7 @@ fn cpus(
 /// Has the requests of all CPUs go to the zones that come first in the zonelists now.
 pub(crate) fn reroute(machine: &Machine) {
     for (cpu, it) in (0..).map(CpuId::new).zip(machine.cpus.as_slice()) {
-        let tables = (&machine.nodes, &machine.pcps);
+        let tables = (&machine.nodes, &machine.pcps, machine.nowhere);
         it.routes.lead(|gfp| way(tables, (cpu, it.node), (gfp, &machine.layout)));
     }
 }
@@ -283,9 +284,12 @@ fn asked(gfp: Gfp, mobility: Mobility) -> AskedType {
     asked.and_then(AskedType::new).unwrap_or(AskedType::Unmovable)
 }
 
+/// What tells where requests go: the last is where those go that have no lists.
+type WayTables<'a> = (&'a Table<Node>, &'a Pcps, Fixed<Pcp>);
+
 /// Where requests with these flags go that a CPU of that node makes.
 fn way(
-    (nodes, pcps): (&Table<Node>, &Pcps),
+    (nodes, pcps, nowhere): WayTables<'_>,
     (cpu, node): (CpuId, NodeId),
     (gfp, layout): (Gfp, &ZoneLayout),
 ) -> Way {
@@ -296,11 +300,8 @@ fn way(
         first_zones_zonelist(zonelist.zones(), highest, None)
     };
     let zone = preferred().unwrap_or(ZoneId::NONE);
-    let lists = if zone == ZoneId::NONE { None } else { pcps.get(cpu, zone) };
-    // SAFETY: the lists are only shared from now on, and of the machine that the CPU is of, as the
-    // contract of `Fixed::new` asks.
-    let lists = lists.map(|pcp| unsafe { Fixed::new(pcp) });
-    Way { zone, pcp: lists.unwrap_or(pcps.nowhere()) }
+    let lists = if zone == ZoneId::NONE { None } else { pcps.fixed(cpu, zone) };
+    Way { zone, pcp: lists.unwrap_or(nowhere) }
 }
 
 pub(super) fn node_id(index: usize) -> NodeId {

@@ -5,7 +5,7 @@ use super::{InitError, Survey};
 use crate::memmap::{Arena, ArenaFull, MemmapPlan, TABLE_ALIGN, Table};
 use crate::node::pcp::{PcpOrders, Pcps};
 use crate::node::sizing::{Sizing, sizes};
-use crate::node::{Cpu, Node, Zoneref};
+use crate::node::{AtHand, Cpu, Node, Zoneref};
 use crate::zone::Zone;
 use crate::zone::watermark::setup::ZoneSize;
 use crate::zone_id::ZoneId;
@@ -73,6 +73,7 @@ impl TablePlan {
             Arena::bytes_for::<u8>(self.nodes * self.nodes)?,
             Arena::bytes_for::<Cpu>(self.cpus)?,
             Pcps::bytes_for(self.cpus, self.nodes, self.pcp)?,
+            Arena::bytes_for::<AtHand>(1)?,
         ]
         .into_iter()
         .try_fold(TABLE_ALIGN, usize::checked_add)

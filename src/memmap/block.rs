@@ -62,36 +62,50 @@ pub struct Pages {
     place: NonZeroUsize,
 }
 
-/// Which block a token is for, without the right to it.
+/// Where a token's block is described, and its order; without the right to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BlockName {
-    pfn: Pfn,
-    place: NonZeroUsize,
-}
+pub(crate) struct BlockName(NonZeroUsize);
+
+/// The address of the descriptor of a token's first frame.
+///
+/// # Invariants
+///
+/// It is a multiple of the size of a descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameAddress(usize);
 
 impl BlockName {
     #[inline]
-    pub(crate) fn pfn(self) -> Pfn {
-        self.pfn
+    pub(crate) fn frame_address(self) -> FrameAddress {
+        // INVARIANT: the order's bits are all that a multiple has not.
+        FrameAddress(self.0.get() & !ORDER_MASK)
     }
 
-    /// The address of the first frame's descriptor.
+    /// The address, if it is a single frame: then the order's bits are 0, and need not be taken away.
     #[inline]
-    pub(super) fn frame_address(self) -> usize {
-        self.place.get() & !ORDER_MASK
+    pub(crate) fn single(self) -> Option<FrameAddress> {
+        // INVARIANT: no order's bit is set.
+        (self.order_bits() == 0).then_some(FrameAddress(self.0.get()))
     }
 
     /// The order as it stands in the token: a number in four bits.
     #[inline]
     pub(crate) fn order_bits(self) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "four bits")]
-        let bits = (self.place.get() & ORDER_MASK) as u32;
+        let bits = (self.0.get() & ORDER_MASK) as u32;
         bits
     }
 
     #[inline]
     pub(crate) fn order(self) -> Order {
-        Order::from_low_bits(self.place.get())
+        Order::from_low_bits(self.0.get())
+    }
+}
+
+impl FrameAddress {
+    #[inline]
+    pub(super) fn get(self) -> usize {
+        self.0
     }
 }
 
@@ -113,12 +127,7 @@ impl Pages {
     /// What the token says.
     #[inline]
     pub(crate) fn name(&self) -> BlockName {
-        BlockName { pfn: self.pfn, place: self.place }
-    }
-
-    #[inline]
-    fn frame_address(&self) -> usize {
-        self.name().frame_address()
+        BlockName(self.place)
     }
 
     /// The token of the block of the same order that starts `frames` further on.
@@ -129,7 +138,7 @@ impl Pages {
 
     /// The same block, as one of another order.
     fn with_order(&self, order: Order) -> Option<Self> {
-        NonZeroUsize::new(self.frame_address() | order.index())
+        NonZeroUsize::new(self.name().frame_address().get() | order.index())
             .map(|place| Self { pfn: self.pfn, place })
     }
 

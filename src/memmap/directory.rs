@@ -23,6 +23,9 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
+    /// Of no section.
+    pub(super) const EMPTY: Self = Self { leaf_shift: 0, root_len: 0, leaves_len: 0 };
+
     /// The directory of `sections` mapped sections below `end`. `ranges` gives the present ranges,
     /// ascending.
     pub(crate) fn plan(end: Pfn, sections: u64, ranges: impl Iterator<Item = PfnRange>) -> Self {

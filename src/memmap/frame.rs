@@ -63,6 +63,30 @@ impl Frame {
         self.state.store(state.0, Ordering::Relaxed);
     }
 
+    /// Changes the state of an allocated block, in one step: its holders may do so at the same time.
+    pub(crate) fn update_state(&self, change: impl Fn(FrameState) -> FrameState) {
+        let change = |word| Some(change(FrameState(word)).0);
+        // Never refused: the closure has an answer for each word.
+        let _before = self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+
+    /// One more holder; false: there are as many as can be counted. The block is marked first, as one that
+    /// has had several: a block without the mark has one, and who has its token knows of no other.
+    pub(crate) fn get_page(&self) -> bool {
+        self.state.fetch_or(SHARED, Ordering::Relaxed);
+        self.count.get()
+    }
+
+    /// Whether the allocated block of that order that starts here has one holder, who asks.
+    #[inline(always)]
+    pub(crate) fn is_sole(&self, state: FrameState, order: Order) -> bool {
+        if state.is_unshared(order) {
+            return true;
+        }
+        core::hint::cold_path();
+        state.is_allocated(order) && self.count.references() == 1
+    }
+
     /// Writes the whole descriptor of a frame that is on no list, whatever was there before.
     #[inline]
     pub(crate) fn reset(&self, state: FrameState) {
@@ -126,10 +150,11 @@ pub enum Movability {
 /// |---|---|
 /// | 0..3 | the [`FrameKind`]; numbers of no kind count as `Absent` |
 /// | 3..7 | `Free`, `Allocated`, `Cached`: the block's order |
-/// | 7..10 | `Free`: the migratetype of the list that it is on; `Cached`: of that to which it will go |
-/// | 10..16 | 0 |
-/// | 16..25 | the zone; of an absent frame, anything |
-/// | 25..28 | `Allocated`: the migratetype that it was asked for as; UNMOVABLE if nobody said |
+/// | 7 | `Allocated`: it has had a second holder since it was described |
+/// | 8 | 0 |
+/// | 9..18 | the zone; of an absent frame, anything |
+/// | 18..25 | 0 |
+/// | 25..28 | a migratetype: `Free`: of the list that it is on; `Cached`: of that to which it will go; `Allocated`: that it was asked for as, UNMOVABLE if nobody said |
 /// | 28 | `Allocated`: the block can be moved (Linux: it is on the LRU) |
 /// | 29 | `Allocated`: it came from the reserves of last resort |
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,25 +164,46 @@ pub(crate) struct FrameState(u32);
 const KIND_MASK: u32 = 7;
 const ORDER_SHIFT: u32 = 3;
 const ORDER_MASK: u32 = 15 << ORDER_SHIFT;
-const TYPE_SHIFT: u32 = 7;
+const KIND_AND_ORDER: u32 = KIND_MASK | ORDER_MASK;
+const SHARED: u32 = 1 << 7;
+const TYPE_SHIFT: u32 = 25;
 const TYPE_MASK: u32 = 7 << TYPE_SHIFT;
-const ASKED_SHIFT: u32 = 25;
-const ASKED_MASK: u32 = 7 << ASKED_SHIFT;
 const MOVABLE: u32 = 1 << 28;
 const PFMEMALLOC: u32 = 1 << 29;
-const ZONE_SHIFT: u32 = 16;
+const ZONE_SHIFT: u32 = 9;
 const ZONE_MASK: u32 = ((1 << ZoneId::BITS) - 1) << ZONE_SHIFT;
 
-static_assertions::const_assert!(ASKED_MASK & (ZONE_MASK | MOVABLE | PFMEMALLOC) == 0);
+static_assertions::const_assert!(
+    KIND_AND_ORDER < SHARED && SHARED < ZONE_MASK & ZONE_MASK.wrapping_neg()
+);
+static_assertions::const_assert!(TYPE_MASK > ZONE_MASK);
+static_assertions::const_assert!(TYPE_MASK & (ZONE_MASK | MOVABLE | PFMEMALLOC) == 0);
 static_assertions::const_assert!(MOVABLE > ZONE_MASK && PFMEMALLOC > ZONE_MASK);
 
-/// A zone as it stands in a state word: who makes many words of one zone keeps this.
+/// A zone as it stands in a state word: who makes many words of one zone keeps this. In a table with a
+/// place of [`ONE`](Self::ONE) bytes for each zone, it is where the zone's place begins.
+///
+/// # Invariants
+///
+/// It is a multiple of `ONE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ZoneBits(u32);
+
+impl ZoneBits {
+    /// What the next zone has more.
+    pub(crate) const ONE: usize = 1 << ZONE_SHIFT;
+
+    /// The bytes before the zone's place.
+    #[inline]
+    pub(super) fn bytes(self) -> usize {
+        self.0 as usize
+    }
+}
 
 impl From<ZoneId> for ZoneBits {
     #[inline]
     fn from(zone: ZoneId) -> Self {
+        // INVARIANT: nothing is below the shift.
         Self(u32::from(zone.get()) << ZONE_SHIFT)
     }
 }
@@ -232,6 +278,18 @@ impl FrameState {
         self.is_allocated_of(order.get())
     }
 
+    /// Whether it heads an allocated block of that order which has had one holder only.
+    #[inline]
+    pub(crate) fn is_unshared(self, order: Order) -> bool {
+        self.0 & (KIND_AND_ORDER | SHARED)
+            == FrameKind::Allocated as u32 | order.get() << ORDER_SHIFT
+    }
+
+    /// Whether the allocated block has had a second holder.
+    pub(crate) fn is_shared(self) -> bool {
+        self.0 & SHARED != 0
+    }
+
     /// Whether it heads the allocated block of a token.
     #[inline]
     pub(crate) fn is_block_of(self, name: BlockName) -> bool {
@@ -240,8 +298,7 @@ impl FrameState {
 
     #[inline]
     fn is_allocated_of(self, order: u32) -> bool {
-        // All that the lower half says of an allocated block is its kind and order.
-        self.0 & 0xffff == FrameKind::Allocated as u32 | order << ORDER_SHIFT
+        self.0 & KIND_AND_ORDER == FrameKind::Allocated as u32 | order << ORDER_SHIFT
     }
 
     /// The state of the same allocated block when it goes from its last holder to a per-CPU list, of a
@@ -284,7 +341,14 @@ impl FrameState {
 
     #[inline]
     pub(crate) fn zone(self) -> ZoneId {
-        ZoneId::from_bits((self.0 >> ZONE_SHIFT) as u16)
+        ZoneId::from_bits(((self.0 & ZONE_MASK) >> ZONE_SHIFT) as u16)
+    }
+
+    /// The zone, as it stands here.
+    #[inline]
+    pub(crate) fn zone_bits(self) -> ZoneBits {
+        // INVARIANT: the mask has nothing below the shift.
+        ZoneBits(self.0 & ZONE_MASK)
     }
 
     pub(crate) fn is_movable(self) -> bool {
@@ -294,26 +358,26 @@ impl FrameState {
     /// Whether it is worth asking the kernel to move it: it is marked as movable, or it was asked for as
     /// that, and nobody said otherwise since.
     pub(crate) fn may_be_moved(self) -> bool {
-        let asked = self.0 & ASKED_MASK;
-        self.is_movable() || asked == (MigrateType::Movable as u32) << ASKED_SHIFT
+        let asked = self.0 & TYPE_MASK;
+        self.is_movable() || asked == (MigrateType::Movable as u32) << TYPE_SHIFT
     }
 
     pub(crate) fn with_movability(self, movability: Movability) -> Self {
         Self(match movability {
             Movability::Movable => self.0 | MOVABLE,
-            Movability::Pinned => self.0 & !(MOVABLE | ASKED_MASK),
+            Movability::Pinned => self.0 & !(MOVABLE | TYPE_MASK),
         })
     }
 
     /// This state of a block that was just allocated, for a request of that migratetype.
     #[inline]
     pub(crate) fn asked_for(self, migratetype: MigrateType) -> Self {
-        Self(self.0 | (migratetype as u32) << ASKED_SHIFT)
+        Self(self.0 | (migratetype as u32) << TYPE_SHIFT)
     }
 
     /// This state, with what another says of whether the block can be moved.
     pub(crate) fn as_movable_as(self, other: Self) -> Self {
-        Self(self.0 | other.0 & (MOVABLE | ASKED_MASK))
+        Self(self.0 | other.0 & (MOVABLE | TYPE_MASK))
     }
 
     /// This state, with the marks of another.
@@ -368,6 +432,34 @@ mod tests {
             assert!(!state.is_free(order, zone));
             assert!(!state.with_movability(Movability::Pinned).is_movable());
         }
+    }
+
+    /// What has had two holders is allocated as before, but not as one that has had one only; nothing of
+    /// that is left once it is on a list.
+    #[test]
+    fn what_was_shared() {
+        let zone = ZoneId::new(NodeId::new(63).unwrap(), ZoneType::Movable);
+        let frame = Frame {
+            next: AtomicU32::new(0),
+            prev: AtomicU32::new(0),
+            state: AtomicU32::new(0),
+            count: RefCount::new(0),
+        };
+        frame.hand_out(FrameState::allocated(Order::O3, zone));
+        let state = frame.state();
+        assert!(state.is_unshared(Order::O3) && !state.is_unshared(Order::O2));
+        assert!(frame.is_sole(state, Order::O3) && !frame.is_sole(state, Order::O2));
+        assert!(frame.get_page());
+        frame.update_state(|state| state.with_movability(Movability::Movable));
+        let state = frame.state();
+        assert!(state.is_allocated(Order::O3) && state.is_movable() && state.is_shared());
+        assert!(!state.is_unshared(Order::O3) && !frame.is_sole(state, Order::O3));
+        assert_eq!((state.order(), state.zone()), (Order::O3, zone));
+        assert_eq!(frame.count.put_testzero(), Some(false));
+        assert!(frame.is_sole(state, Order::O3) && !frame.is_sole(state, Order::O2));
+        assert_eq!(state.to_cached(1), FrameState::allocated(Order::O3, zone).to_cached(1));
+        frame.count.init(u32::MAX);
+        assert!(!frame.get_page());
     }
 
     /// A block may be moved that was asked for as MOVABLE or is marked, until it is said to be pinned;

@@ -26,7 +26,7 @@ unsafe impl Sync for FrameLinks {}
 
 impl FrameLinks {
     /// `base` is where the descriptor of index 0 would be; the caller keeps the invariant.
-    pub(super) fn new(base: *mut Frame) -> Self {
+    pub(super) const fn new(base: *mut Frame) -> Self {
         Self { base }
     }
 

@@ -7,6 +7,7 @@
 //! cost nothing, and as sections are aligned, buddy arithmetic works on the index itself.
 
 mod block;
+mod build;
 mod describe;
 mod directory;
 mod frame;
@@ -20,8 +21,9 @@ mod plan;
 mod raw;
 mod section;
 mod stack;
+mod walk;
 
-pub(crate) use block::{BlockName, FreeBlock};
+pub(crate) use block::{BlockName, FrameAddress, FreeBlock};
 pub use block::{Pages, PagesIter};
 pub use frame::Movability;
 pub(crate) use frame::{Frame, FrameKind, FrameState, ZoneBits};
@@ -29,7 +31,8 @@ pub(crate) use index::FrameIdx;
 pub(crate) use links::{FrameLinks, FrameList, ListEnd};
 pub(crate) use plan::MemmapPlan;
 pub(crate) use raw::{
-    Arena, ArenaFull, Fixed, FixedCell, LentMemmap, Memmap, Place, TABLE_ALIGN, Table,
+    Arena, ArenaFull, Fixed, FixedCell, FixedOr, LentMemmap, Memmap, Place, Rows, TABLE_ALIGN,
+    Table,
 };
 pub(crate) use section::SECTION_FRAMES;
 pub(crate) use stack::FrameStack;

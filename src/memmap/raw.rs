@@ -1,24 +1,22 @@
-//! Tables in memory that was carved at boot, and the memmap over them.
+//! Tables in memory that was carved at boot, and what is reached in them unchecked.
 //!
 //! All unsafe code of the tables is here: an [`Arena`] hands out pieces of one stretch of memory,
-//! a [`Table`] is a piece filled with values.
+//! a [`Table`] is a piece filled with values, a [`Fixed`] is one of these.
 
-use super::block::{BlockName, FreeBlock};
+use super::block::{FrameAddress, FreeBlock};
 use super::directory::Directory;
-use super::frame::{Frame, Link};
+use super::frame::{Frame, ZoneBits};
 use super::index::FrameIdx;
 use super::links::FrameLinks;
 use super::pageblock::Pageblock;
 use super::plan::MemmapPlan;
-use super::section::{PAGEBLOCK_SHIFT, SECTION_FRAMES, SECTION_SHIFT, SectionBase, SectionCount};
+use super::section::{PAGEBLOCK_SHIFT, SECTION_SHIFT, SectionBase};
 use crate::sync::Lead;
-use crate::zone_id::ZoneId;
-use crate::{Order, Pages, Pfn, PfnRange};
+use crate::{Pfn, PfnRange};
 use core::fmt;
-use core::iter;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// Tables start at multiples of this, a pair of cache lines.
 pub(crate) const TABLE_ALIGN: usize = 128;
@@ -48,7 +46,7 @@ impl Arena {
         len.checked_mul(size_of::<T>())?.checked_next_multiple_of(TABLE_ALIGN)
     }
 
-    fn cut<T>(&mut self, len: usize) -> Result<NonNull<T>, ArenaFull> {
+    pub(super) fn cut<T>(&mut self, len: usize) -> Result<NonNull<T>, ArenaFull> {
         const { assert!(align_of::<T>() <= TABLE_ALIGN) };
         let bytes = Self::bytes_for::<T>(len).ok_or(ArenaFull(usize::MAX))?;
         let padding = self.next.align_offset(TABLE_ALIGN);
@@ -77,14 +75,15 @@ impl Arena {
         }
         Ok(Table { start, len, owns: PhantomData })
     }
-}
 
-impl Arena {
     /// A single value, of which there will be no mutable borrow.
-    pub(crate) fn single<T>(&mut self, value: impl Fn() -> T) -> Result<Fixed<T>, ArenaFull> {
-        let table = self.table(1, |_| value())?;
-        // INVARIANT: the table has one value, and nobody has the table any more.
-        Ok(Fixed { place: table.start })
+    pub(crate) fn single<T>(&mut self, value: T) -> Result<Fixed<T>, ArenaFull> {
+        let place = self.cut::<T>(1)?;
+        // SAFETY: `cut` gave room for a value, aligned, and ours alone by the contract of `Arena::new`.
+        unsafe { place.write(value) };
+        // INVARIANT: nobody has the place but who has this, by the contract of `Arena::new` as long as
+        // it is used.
+        Ok(Fixed { place })
     }
 }
 
@@ -105,6 +104,9 @@ unsafe impl<T: Send> Send for Table<T> {}
 unsafe impl<T: Sync> Sync for Table<T> {}
 
 impl<T> Table<T> {
+    /// One without values.
+    pub(crate) const EMPTY: Self = Self { start: NonNull::dangling(), len: 0, owns: PhantomData };
+
     #[inline]
     pub(crate) fn as_slice(&self) -> &[T] {
         // SAFETY: by the invariant of `Table`.
@@ -114,6 +116,60 @@ impl<T> Table<T> {
     pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
         // SAFETY: by the invariant of `Table` the values are its own, and it is borrowed mutably.
         unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+/// A table in rows of equal length, each with a place for each zone.
+///
+/// # Invariants
+///
+/// A value has the size [`ZoneBits::ONE`]. `row` is a multiple of that; `bytes` are those of the table.
+#[derive(Debug)]
+pub(crate) struct Rows<T> {
+    table: Table<T>,
+    /// Bytes of a row.
+    row: usize,
+    bytes: usize,
+}
+
+impl<T> Rows<T> {
+    /// One without rows.
+    pub(crate) const EMPTY: Self = Self { table: Table::EMPTY, row: 0, bytes: 0 };
+
+    /// A table in rows of so many values.
+    pub(crate) fn new(table: Table<T>, row: usize) -> Self {
+        const { assert!(size_of::<T>() == ZoneBits::ONE) };
+        let bytes = size_of_val(table.as_slice());
+        // INVARIANT: of a value's size by the assertion; also where it wraps.
+        Self { table, row: row.wrapping_mul(ZoneBits::ONE), bytes }
+    }
+
+    /// The place of a zone in a row, if the table is so long. A zone beyond the row's end has a place in
+    /// a later row.
+    #[inline]
+    pub(crate) fn get(&self, row: usize, zone: ZoneBits) -> Option<&T> {
+        let offset = row.wrapping_mul(self.row).wrapping_add(zone.bytes());
+        if offset >= self.bytes {
+            return None;
+        }
+        let place = self.table.start.as_ptr().wrapping_byte_add(offset);
+        // SAFETY: the offset is in the table, and a multiple of a value's size by the invariants of
+        // `Rows` and of `ZoneBits`, also where it wrapped: so it is that of a value.
+        Some(unsafe { &*place })
+    }
+
+    /// The same, for who keeps it.
+    #[inline]
+    pub(crate) fn fixed(&self, row: usize, zone: ZoneBits) -> Option<Fixed<T>> {
+        // INVARIANT: of the values of a `Rows` there is no mutable borrow; they live as long as the
+        // allocator, by the invariant of `Table`.
+        self.get(row, zone).map(|value| Fixed { place: NonNull::from(value) })
+    }
+
+    /// The values, row by row.
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[T] {
+        self.table.as_slice()
     }
 }
 
@@ -142,6 +198,17 @@ impl<T> Fixed<T> {
     pub(crate) unsafe fn new(value: &T) -> Self {
         Self { place: NonNull::from(value) }
     }
+
+    /// A part of the value.
+    #[inline]
+    pub(crate) fn part<U>(self, part: impl for<'v> FnOnce(&'v T) -> &'v U) -> Fixed<U>
+    where
+        T: 'static,
+    {
+        // INVARIANT: for all that the function knows the part lives no longer than the value, which
+        // borrows nothing: so it is in the value, or lives for ever.
+        Fixed { place: NonNull::from(part(&self)) }
+    }
 }
 
 impl<T> Clone for Fixed<T> {
@@ -166,6 +233,39 @@ impl<T> core::ops::Deref for Fixed<T> {
 unsafe impl<T: Sync> Send for Fixed<T> {}
 // SAFETY: by the invariant of `Fixed`, likewise.
 unsafe impl<T: Sync> Sync for Fixed<T> {}
+
+/// A value that is there from the start, until another one is set that lives as long as this is used. It
+/// is one word, which one instruction reads. Beside [`FixedCell`], as it can be made in a constant, which
+/// the atomics of the model checker can't.
+///
+/// # Invariants
+///
+/// `place` is that of a value which is borrowed for ever, or of a `Fixed`.
+pub(crate) struct FixedOr<T: 'static> {
+    place: AtomicPtr<T>,
+    holds: PhantomData<Fixed<T>>,
+}
+
+impl<T> FixedOr<T> {
+    /// That one, at first.
+    pub(crate) const fn new(first: &'static T) -> Self {
+        // INVARIANT: it is borrowed for ever.
+        let place = AtomicPtr::new(core::ptr::from_ref(first).cast_mut());
+        Self { place, holds: PhantomData }
+    }
+
+    /// Who gets it sees all that was written before.
+    pub(crate) fn set(&self, value: Fixed<T>) {
+        // INVARIANT: it is the place of `value`.
+        self.place.store(value.place.as_ptr(), Ordering::Release);
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> &T {
+        // SAFETY: by the invariant of `FixedOr`, and that of `Fixed`.
+        unsafe { &*self.place.load(Ordering::Acquire) }
+    }
+}
 
 /// Where a [`Fixed`] stands that may become another one. It is one word, which one instruction reads.
 ///
@@ -218,54 +318,27 @@ impl<T> fmt::Debug for Table<T> {
 /// # Invariants
 ///
 /// Sections 1 to `bases.len - 1` are mapped: for each there are 1024 descriptors, an entry in `bases`
-/// and two in `pageblocks`. A descriptor other than a section's first may be read only once the section is not
+/// and two in `pageblocks`; the two of section 0, which there is not, are pristine for ever. `end` is the
+/// index after those of the last section; 0, where there are no tables. A descriptor other than a
+/// section's first may be read only once the section is not
 /// pristine.
 #[derive(Debug)]
 pub(crate) struct Memmap {
-    links: FrameLinks,
+    pub(super) links: FrameLinks,
     /// Descriptors of mapped sections.
-    nr_frames: usize,
+    pub(super) nr_frames: usize,
+    /// One past the index of the last descriptor.
+    pub(super) end: usize,
     /// By section.
-    bases: Table<SectionBase>,
+    pub(super) bases: Table<SectionBase>,
     /// By pageblock, with two for section 0.
-    pageblocks: Table<Pageblock>,
+    pub(super) pageblocks: Table<Pageblock>,
     pub(super) root: Table<AtomicU32>,
     pub(super) leaves: Table<AtomicU32>,
     pub(super) directory: Directory,
 }
 
-/// A link word as the frame that it names; `Err` with the word if it names none.
-pub(crate) type LinkWord = Result<Option<FrameIdx>, u32>;
-
 impl Memmap {
-    /// Cuts the tables and maps the sections of `ranges`, the same as in the plan. The caller then
-    /// describes every section before its frames are looked at.
-    #[inline(never)]
-    pub(crate) fn build(
-        arena: &mut Arena,
-        plan: &MemmapPlan,
-        ranges: impl Iterator<Item = PfnRange> + Clone,
-    ) -> Result<Self, ArenaFull> {
-        let len = |entries: u64| usize::try_from(entries).map_err(|_| ArenaFull(usize::MAX));
-        let frames = arena.cut::<Frame>(len(plan.nr_frames())?)?;
-        let links = FrameLinks::new(frames.as_ptr().wrapping_sub(1 << SECTION_SHIFT));
-        let runs = ranges.scan(SectionCount::default(), |seen, range| Some(seen.add(range)));
-        // Section 0 there is not.
-        let mut places = iter::once(0).chain(runs.clone().flatten());
-        let bases = arena.table(plan.sections + 1, |number| {
-            SectionBase::new(number, places.next().unwrap_or(0))
-        })?;
-        let pageblocks = arena.table(plan.nr_pageblocks(), |_| Pageblock::new())?;
-        let zero = |_| AtomicU32::new(0);
-        let root = arena.table(len(plan.directory.root_len())?, zero)?;
-        let leaves = arena.table(len(plan.directory.leaves_len())?, zero)?;
-        let nr_frames = len(plan.nr_frames())?;
-        let directory = plan.directory;
-        let memmap = Self { links, nr_frames, bases, pageblocks, root, leaves, directory };
-        memmap.fill_directory(runs);
-        Ok(memmap)
-    }
-
     /// The list adapter over this memmap.
     #[inline]
     pub(crate) fn links(&self) -> FrameLinks {
@@ -302,75 +375,36 @@ impl Memmap {
         unsafe { self.pageblocks.as_slice().get_unchecked(number) }
     }
 
-    /// The frames that the two link words name, checked: `Err` with the word for one that names no
-    /// mapped frame.
-    pub(crate) fn links_of(&self, index: FrameIdx) -> (LinkWord, LinkWord) {
-        let frame = self.frame(index);
-        let check = |word: u32| match FrameIdx::from_link(word) {
-            None => Ok(None),
-            Some(index) if self.is_mapped(index) => Ok(Some(index)),
-            Some(_) => Err(word),
-        };
-        (check(frame.link(Link::Next)), check(frame.link(Link::Prev)))
-    }
-
-    /// Whether an index of unknown origin is one of this memmap.
-    #[inline]
-    pub(crate) fn is_mapped(&self, index: FrameIdx) -> bool {
-        index.section() != 0 && (index.section() as usize) < self.bases.as_slice().len()
-    }
-
-    /// The token of the allocated block of that order at `index`; the caller owns a reference to it.
-    #[inline]
-    pub(crate) fn token(&self, index: FrameIdx, order: Order) -> Pages {
-        self.token_of((index, self.frame(index)), order)
-    }
-
-    /// As [`token`](Self::token), where the descriptor is known already.
-    #[inline]
-    pub(crate) fn token_of(&self, (index, frame): (FrameIdx, &Frame), order: Order) -> Pages {
-        debug_assert!(!self.is_pristine(index));
-        Pages::new(self.pfn_of(index), frame, order)
-    }
-
     /// Where a token's block is, `None` if the token is of another allocator.
     #[inline]
-    pub(crate) fn find(&self, name: BlockName) -> Option<Place<'_>> {
+    pub(crate) fn find(&self, address: FrameAddress) -> Option<Place<'_>> {
         let links = self.links;
-        let word = links.word_at(name.frame_address());
+        let word = links.word_at(address.get());
         // INVARIANT: `word` is the index of a frame of a mapped section.
         (word.wrapping_sub(1 << SECTION_SHIFT) < self.nr_frames).then_some(Place {
-            name,
+            address,
             word,
             links,
             memmap: self,
         })
     }
 
-    /// The zone of a frame of a block or reserve.
-    pub(crate) fn zone_of(&self, index: FrameIdx) -> ZoneId {
-        self.pageblock(index).zone().unwrap_or_else(|| self.state(index).zone())
-    }
-
-    /// One past the number of the last mapped section.
-    fn sections_end(&self) -> u32 {
-        u32::try_from(self.bases.as_slice().len()).unwrap_or(0)
-    }
-
-    /// The first frames of the sections of a range of whole, present ones. These are numbered one after
-    /// the other.
-    pub(crate) fn whole_sections(&self, range: PfnRange) -> impl Iterator<Item = FrameIdx> {
-        let first = self.index_of(range.start).map_or(u32::MAX, FrameIdx::section);
-        let count = u32::try_from(range.len() / SECTION_FRAMES).unwrap_or(u32::MAX);
-        let end = first.saturating_add(count).min(self.sections_end());
-        // INVARIANT: mapped sections are numbered from 1 to that end.
-        (first..end).map(|number| FrameIdx::of_section(number << SECTION_SHIFT))
-    }
-
-    /// The first frames of all mapped sections, ascending by frame number.
-    pub(crate) fn first_frames(&self) -> impl Iterator<Item = FrameIdx> {
-        // INVARIANT: mapped sections are numbered from 1 to that end.
-        (1..self.sections_end()).map(|number| FrameIdx::of_section(number << SECTION_SHIFT))
+    /// As [`find`](Self::find), if the frame has a descriptor and its pageblock's migratetype is one of
+    /// those that requests have; with the type's number.
+    #[inline(always)]
+    pub(crate) fn find_listed(&self, address: FrameAddress) -> Option<(Place<'_>, u32)> {
+        let links = self.links;
+        let word = links.word_at(address.get());
+        if word >= self.end {
+            return None;
+        }
+        // SAFETY: by the invariant of `Memmap` the table has two entries for each section, section 0
+        // among them, and the word is below the end of the last.
+        let pageblock =
+            unsafe { self.pageblocks.as_slice().get_unchecked(word >> PAGEBLOCK_SHIFT) };
+        let kind = pageblock.listed_kind()?;
+        // INVARIANT: the section is not section 0, as that is pristine: so it is mapped.
+        Some((Place { address, word, links, memmap: self }, kind))
     }
 }
 
@@ -378,10 +412,10 @@ impl Memmap {
 ///
 /// # Invariants
 ///
-/// The token names the descriptor of a frame of the memmap.
+/// There is the descriptor of a frame of the memmap at the address; `word` is the frame's index.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
-    name: BlockName,
+    address: FrameAddress,
     /// The index of the frame.
     word: usize,
     links: FrameLinks,
@@ -411,29 +445,16 @@ impl<'a> Place<'a> {
     /// Its descriptor.
     #[inline]
     pub(crate) fn frame(self) -> &'a Frame {
-        let place = self.links.pointer_to(self.name.frame_address());
+        let place = self.links.pointer_to(self.address.get());
         // SAFETY: by the invariant there is a descriptor at the address, of the table that `links`
         // points to, and by the invariant of `Frame` it may be shared.
         unsafe { &*place }
     }
 
-    /// Whether the frame there has the number that the token says.
+    /// The number of the frame.
     #[inline]
-    pub(crate) fn is_as_named(self) -> bool {
-        let number = self.word >> SECTION_SHIFT;
-        // SAFETY: by the invariant the word is a frame's index (I1), and the table has an entry for
-        // each mapped section.
-        let base = unsafe { self.memmap.bases.as_slice().get_unchecked(number) };
-        base.is_pfn(self.name.pfn(), self.word as u64)
-    }
-
-    /// The pageblock that holds it.
-    #[inline]
-    pub(crate) fn pageblock(self) -> &'a Pageblock {
-        let number = self.word >> PAGEBLOCK_SHIFT;
-        // SAFETY: by the invariant the word is a frame's index (I1), and the table has an entry for
-        // each pageblock of a mapped section.
-        unsafe { self.memmap.pageblocks.as_slice().get_unchecked(number) }
+    pub(crate) fn pfn(self) -> Pfn {
+        self.memmap.pfn_of(self.index())
     }
 }
 

@@ -30,12 +30,6 @@ impl SectionBase {
     pub(super) fn pfn(self, index: u64) -> Pfn {
         Pfn::new(self.0.wrapping_add(index))
     }
-
-    /// Whether that is the number of the frame of the section that has this index.
-    #[inline]
-    pub(super) fn is_pfn(self, pfn: Pfn, index: u64) -> bool {
-        pfn.get().wrapping_sub(index) == self.0
-    }
 }
 
 /// Counts the sections that ascending ranges of frames touch, each section once.

@@ -1,8 +1,11 @@
 //! Lists of blocks that are mostly put and taken at the head, linked through the descriptors of their
 //! first frames.
 
+#[cfg(test)]
+mod tests;
+
 use super::block::FreeBlock;
-use super::frame::{Frame, Link};
+use super::frame::{Frame, FrameState, Link};
 use super::index::FrameIdx;
 use super::links::FrameLinks;
 
@@ -59,6 +62,34 @@ impl FrameStack {
             }
         }
         Some(FreeBlock::new(tail))
+    }
+
+    /// Takes blocks off the end as long as each begins `step` frames on from the one before, the first of
+    /// them from `from`, and is described by that word; at most so many. Gives their number: they are in
+    /// flight (I2). A step down is one up, modulo 2^32.
+    pub(crate) fn pop_tail_row(
+        &mut self,
+        links: FrameLinks,
+        (from, step): (FrameIdx, u32),
+        (state, most): (FrameState, u32),
+    ) -> u32 {
+        let (Some(head), Some(mut tail)) = (self.head, self.tail) else { return 0 };
+        let (mut taken, mut next) = (0, from.get().wrapping_add(step));
+        while taken < most && tail.get() == next && links.frame(tail).state() == state {
+            taken += 1;
+            if tail == head {
+                self.head = None;
+                return taken;
+            }
+            // INVARIANT: it is not the head, so there is one before it.
+            tail = FrameIdx::of_section(links.frame(tail).link(Link::Prev));
+            next = next.wrapping_add(step);
+        }
+        if taken > 0 {
+            self.tail = Some(tail);
+            links.frame(tail).set_link(Link::Next, 0);
+        }
+        taken
     }
 
     /// Puts a block, which `frame` describes, before all others.

@@ -4,7 +4,7 @@ use super::pcp::{Pcp, Pcps};
 use super::sizing::{Sizing, UserMinFree};
 use super::topology::Topology;
 use super::{Cpu, MachineEvents, Node, build_all_zonelists};
-use crate::memmap::{Memmap, Table};
+use crate::memmap::{Fixed, Memmap, Table};
 use crate::zone::Zone;
 use crate::zone::watermark::ZoneView;
 use crate::zone_id::ZoneId;
@@ -12,10 +12,27 @@ use crate::{CpuId, Mobility, NodeId, NodeMask, PfnRange, WatermarkLevel, ZoneLay
 use core::sync::atomic::{AtomicU32, Ordering};
 use spin::Mutex;
 
-/// All that an initialised allocator knows of its machine.
+/// Those of a machine's tables that the quick ways use. They have a place of their own, so that one look
+/// finds them.
+#[derive(Debug)]
+pub(crate) struct AtHand {
+    pub(crate) memmap: Memmap,
+    /// By CPU number.
+    pub(crate) cpus: Table<Cpu>,
+    pub(crate) pcps: Pcps,
+}
+
+/// What is found before there is a machine: no frames, no CPUs.
+pub(crate) static NOTHING_AT_HAND: AtHand =
+    AtHand { memmap: Memmap::EMPTY, cpus: Table::EMPTY, pcps: Pcps::EMPTY };
+
+/// All that an initialised allocator knows of its machine. The tables [at hand](AtHand) are as good as
+/// fields of it.
 #[derive(Debug)]
 pub(crate) struct Machine {
-    pub(crate) memmap: Memmap,
+    pub(crate) at_hand: Fixed<AtHand>,
+    /// Lists that are nobody's.
+    pub(crate) nowhere: Fixed<Pcp>,
     /// By node number; a number that no node has stands for an empty node.
     pub(crate) nodes: Table<Node>,
     /// By [`ZoneId::index`]; some places are of no zone.
@@ -32,9 +49,6 @@ pub(crate) struct Machine {
     pub(crate) hotplug: Mutex<()>,
     /// The lowest of the nodes that had memory or CPUs at boot.
     pub(crate) first_node: NodeId,
-    /// By CPU number.
-    pub(crate) cpus: Table<Cpu>,
-    pub(crate) pcps: Pcps,
     pub(crate) sizing: Sizing,
     pub(crate) user_min_free: UserMinFree,
     /// Where all this lies, if it is in the machine's own memory; else empty.
@@ -42,6 +56,15 @@ pub(crate) struct Machine {
     pub(crate) layout: ZoneLayout,
     pub(crate) mobility: Mobility,
     pub(crate) events: MachineEvents,
+}
+
+impl core::ops::Deref for Machine {
+    type Target = AtHand;
+
+    #[inline]
+    fn deref(&self) -> &AtHand {
+        &self.at_hand
+    }
 }
 
 impl Machine {

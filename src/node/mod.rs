@@ -14,7 +14,7 @@ mod zonelist;
 pub(crate) use cpu::Cpu;
 pub(crate) use events::MachineEvents;
 pub(crate) use kswapd::KswapdState;
-pub(crate) use machine::Machine;
+pub(crate) use machine::{AtHand, Machine, NOTHING_AT_HAND};
 pub(crate) use route::{Routes, Way};
 pub(crate) use wishes::Wanted;
 pub use zonelist::ZonelistKind;

@@ -24,7 +24,7 @@ static_assertions::const_assert!(NR_ROUTES.is_power_of_two());
 pub(crate) struct Way {
     /// [`ZoneId::NONE`]: the flags are illegal, or no zone serves them.
     pub(crate) zone: ZoneId,
-    /// The CPU's lists of it; [`Pcps::nowhere`](super::pcp::Pcps::nowhere): there are none, or no zone.
+    /// The CPU's lists of it; `Machine::nowhere`: there are none, or no zone.
     pub(crate) pcp: Fixed<Pcp>,
 }
 

@@ -117,7 +117,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// check.
     ///
     /// Holds the lock of one zone after the other for as long as it looks at it. Blocks that
-    /// their owners split meanwhile may be reported, so nothing else should use the allocator.
+    /// their owners split or share meanwhile may be reported, so nothing else should use the allocator.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};

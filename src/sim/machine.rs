@@ -160,6 +160,9 @@ impl fmt::Display for SimError {
 impl std::error::Error for SimError {}
 
 /// A booted machine. It can be used as its [`PageAllocator`].
+///
+/// Its tokens should be gone when it is dropped: a later machine may have its tables in the same place of the
+/// host's memory, and take them for its own.
 #[derive(Debug)]
 pub struct Sim<R = SimKernel, T = SimTrace> {
     allocator: PageAllocator<SimPlatform, R, T>,
@@ -264,7 +267,9 @@ fn init_carved<R: Reclaim, T: Trace>(
         if let Some(dirt) = config.dirt {
             soil(allocator.platform(), info, dirt)?;
         }
-        // SAFETY: the memory is a mapping that the platform, and so the allocator, owns.
+        // SAFETY: the memory is a mapping that the platform, and so the allocator, owns. A token of an
+        // earlier machine that had it is a block's number at most: nobody reaches the simulated frames
+        // by a token, but by pointers, in unsafe code.
         unsafe { allocator.init(info) }
     })
 }

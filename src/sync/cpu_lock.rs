@@ -15,7 +15,8 @@ use super::shim::{AtomicIsize, AtomicU32, Ordering, light_barrier};
 /// One lock is used by one of the two protocols only.
 ///
 /// The limit is a number that anybody may set, for [`try_own_below`](Self::try_own_below): so one look
-/// tells its CPU whether there is room, and whether a drainer asks.
+/// tells its CPU whether there is room, and whether a drainer asks. A [`Gate`] does the same for who
+/// looks at something else ([`take_own`](Self::take_own)): the drainer shuts it before the barrier.
 #[derive(Debug)]
 pub(crate) struct CpuLock {
     /// While nobody has it, the number of its CPU; no CPU has the number [`TAKEN`].
@@ -30,6 +31,23 @@ const TAKEN: u32 = u32::MAX;
 
 /// Makes any limit negative.
 const ASKED: isize = isize::MIN;
+
+/// What a CPU looks at in place of the limit. Only the drainer that asks for the lock shuts and opens it.
+///
+/// What belongs to the CPU is as safe as this keeps its word: while it is shut, nobody passes.
+pub(crate) trait Gate {
+    /// What a CPU asks for.
+    type Asked;
+
+    /// Whether who asks for that passes.
+    fn passes(&self, asked: Self::Asked) -> bool;
+
+    /// From now on nobody passes.
+    fn shut(&self);
+
+    /// It says again what it said. Who passes then sees all that was written before.
+    fn open(&self);
+}
 
 /// Of who took the lock on its CPU, or by the swap: what it says when it is given back.
 #[derive(Clone, Copy, Debug)]
@@ -70,10 +88,7 @@ impl CpuLock {
         cpu: u32,
         may: impl FnOnce(isize) -> Option<A>,
     ) -> Option<(Holding, A)> {
-        if self.holder.load(Ordering::Relaxed) != cpu {
-            return None;
-        }
-        let holding = self.take(cpu);
+        let holding = self.take_own(cpu)?;
         match may(self.limit.load(Ordering::Acquire)) {
             Some(answer) => Some((holding, answer)),
             None => {
@@ -82,6 +97,13 @@ impl CpuLock {
                 None
             }
         }
+    }
+
+    /// As [`try_own`](Self::try_own), whoever asks for it. It is the caller's only once the caller has
+    /// looked at its gate and found it open; else it is to be given back at once.
+    #[inline(always)]
+    pub(crate) fn take_own(&self, cpu: u32) -> Option<Holding> {
+        (self.holder.load(Ordering::Relaxed) == cpu).then(|| self.take(cpu))
     }
 
     /// As [`try_own`](Self::try_own), where there is no other CPU.
@@ -147,24 +169,28 @@ impl CpuLock {
     /// another drainer asks for it.
     pub(crate) fn try_remote(
         &self,
+        gate: &impl Gate,
         barrier: impl FnOnce(),
         mut wait: impl FnMut() -> bool,
     ) -> bool {
         if self.limit.fetch_or(ASKED, Ordering::Acquire) < 0 {
             return false;
         }
+        gate.shut();
         barrier();
         while self.holder.load(Ordering::Acquire) == TAKEN {
             if !wait() {
-                self.release_remote();
+                self.release_remote(gate);
                 return false;
             }
         }
         true
     }
 
-    /// Gives back what [`try_remote`](Self::try_remote) took.
-    pub(crate) fn release_remote(&self) {
+    /// Gives back what [`try_remote`](Self::try_remote) took. The gate before the limit: then the next
+    /// drainer may shut it.
+    pub(crate) fn release_remote(&self, gate: &impl Gate) {
+        gate.open();
         self.limit.fetch_and(!ASKED, Ordering::Release);
     }
 }

@@ -16,10 +16,11 @@ mod tally;
 
 pub(crate) use beside::Beside;
 pub(crate) use counter::Counter;
+pub(crate) use cpu_lock::Gate;
 pub(crate) use guard::{CpuGuard, IrqGuard};
 pub(crate) use latch::Latch;
 pub(crate) use lead::Lead;
 pub(crate) use lock::{IrqLock, IrqLockGuard};
-pub(crate) use per_cpu::PerCpu;
+pub(crate) use per_cpu::{Own, PerCpu};
 pub(crate) use refcount::RefCount;
 pub(crate) use tally::Tally;

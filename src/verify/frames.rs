@@ -101,14 +101,19 @@ pub(super) fn merged(zone: &ZoneMut<'_>) -> Result<(), Violation> {
     Ok(())
 }
 
-/// I6: the frames of all blocks are the managed ones, and allocated blocks have holders.
+/// I6: the frames of all blocks are the managed ones, and allocated blocks have holders: several, only if
+/// they are marked as shared.
 pub(super) fn managed(zone: &ZoneMut<'_>) -> Result<(), Violation> {
     let mut frames = 0;
     for (index, state) in heads(zone) {
         frames += state.order().nr_pages();
-        let held = zone.memmap.frame(index).count.references() != 0;
-        if state.kind() == FrameKind::Allocated && !held {
+        let holders = zone.memmap.frame(index).count.references();
+        if state.kind() == FrameKind::Allocated && holders == 0 {
             return Err(violation(zone, Invariant::Managed, index, "allocated, but nobody's"));
+        }
+        if state.kind() == FrameKind::Allocated && holders > 1 && !state.is_shared() {
+            let what = "it has several holders, but is not marked as shared";
+            return Err(violation(zone, Invariant::Managed, index, what));
         }
     }
     if frames != zone.shared.managed.get() {

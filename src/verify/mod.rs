@@ -34,7 +34,7 @@ pub enum Invariant {
     Merged,
     /// I5: the counts of free blocks and frames are those of the lists.
     Counts,
-    /// I6: every managed frame is free, cached or allocated.
+    /// I6: every managed frame is free, cached or allocated, and what is allocated has a holder.
     Managed,
     /// I7: a free block is on the list of its recorded migratetype.
     Types,

@@ -32,6 +32,9 @@ const LARGE: u8 = PAGEBLOCK_ORDER as u8 + 1;
 const SMALLEST_SMALL: u16 = 1 << PAGE_ALLOC_COSTLY_ORDER.get();
 const SMALLEST_LARGE: u16 = 1 << PAGEBLOCK_ORDER.get();
 
+/// Of no zone, and never written to.
+pub(crate) static NEVER_AMPLE: Ample = Ample::new();
+
 impl Ample {
     /// It is not known to be.
     pub(crate) const fn new() -> Self {

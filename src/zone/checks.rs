@@ -17,13 +17,13 @@ pub(crate) fn find_allocated(
 }
 
 /// Finds the block of a token, and its state; `None` if the token is of another allocator, or its
-/// block is not what it says. The pfn is compared as well: a token that has outlived its allocator may
-/// name a place in the tables of a later one.
+/// block is not what it says. The pfn is compared as well: a token that has outlived its allocator,
+/// against the contract of `init`, may name a place in the tables of a later one.
 #[inline(always)]
 pub(crate) fn block_of_token(memmap: &Memmap, pages: &Pages) -> Option<(FrameIdx, FrameState)> {
-    let place = memmap.find(pages.name())?;
+    let place = memmap.find(pages.name().frame_address())?;
     let index = place.index();
-    if !place.is_as_named() || memmap.is_pristine(index) {
+    if place.pfn() != pages.pfn() || memmap.is_pristine(index) {
         return None;
     }
     let state = place.frame().state();
@@ -44,7 +44,7 @@ pub(crate) fn find_token(memmap: &Memmap, pages: &Pages) -> Result<FrameIdx, Fre
 #[cold]
 pub(crate) fn no_such_block(memmap: &Memmap, pages: &Pages) -> FreeError {
     let pfn = pages.pfn();
-    match memmap.find(pages.name()).map(Place::index) {
+    match memmap.find(pages.name().frame_address()).map(Place::index) {
         Some(index) if memmap.pfn_of(index) == pfn => not_allocated(memmap.state(index), pfn),
         _ => FreeError::Foreign(pfn),
     }

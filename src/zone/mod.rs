@@ -28,7 +28,7 @@ mod target;
 mod tests;
 pub mod watermark;
 
-pub(crate) use ample::Ample;
+pub(crate) use ample::{Ample, NEVER_AMPLE};
 pub(crate) use bulk::ExtfragLog;
 pub(crate) use checks::{block_of_token, find_allocated, find_token, no_such_block};
 pub(crate) use compaction::{CompactionState, Outlook, Waiting, last_pageblock};
@@ -39,7 +39,6 @@ pub use isolate::IsolateError;
 pub(crate) use locked::Zone;
 pub(crate) use populate::{Describer, Giving};
 pub(crate) use rmqueue::{HighAtomicUse, Taken};
-pub(crate) use run::Run;
 pub use shared::ReclaimActive;
 pub(crate) use shared::{ZoneMut, ZoneShared};
 pub(crate) use split::split_allocated;

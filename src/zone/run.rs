@@ -3,7 +3,7 @@
 
 use super::buddy::FreeTo;
 use super::shared::ZoneMut;
-use crate::memmap::{FrameIdx, FrameState, FreeBlock};
+use crate::memmap::{FrameIdx, FrameStack, FrameState, FreeBlock};
 use crate::{MigrateType, Order, PAGEBLOCK_ORDER};
 
 /// Which way a run grew.
@@ -36,20 +36,20 @@ impl Run {
         self.frames
     }
 
-    /// Where a block may start that makes the run longer: below it or above it.
+    /// Which way the run of a single block grows by the next one, which is of the same order: up or down,
+    /// if it is beside it in the same pageblock.
     #[inline(always)]
     fn direction_to(&self, next: FrameIdx) -> Option<Direction> {
         if next.align_down(PAGEBLOCK_ORDER) != self.low.align_down(PAGEBLOCK_ORDER) {
             return None;
         }
-        let direction = if next.get() == self.low.get() + self.frames {
-            Direction::Up
-        } else if next.get() + (1 << self.order.get()) == self.low.get() {
-            Direction::Down
+        if next.get() == self.low.get() + self.frames {
+            Some(Direction::Up)
+        } else if next.get() + self.frames == self.low.get() {
+            Some(Direction::Down)
         } else {
-            return None;
-        };
-        self.direction.is_none_or(|grown| grown == direction).then_some(direction)
+            None
+        }
     }
 }
 
@@ -63,18 +63,37 @@ impl ZoneMut<'_> {
         Run { low, frames: 1 << order.get(), order, migratetype, direction: None }
     }
 
-    /// Whether a block of a per-CPU list, the next to be freed, makes the run longer.
+    /// Makes the run of a single block longer by those that come next on its list, while it has fewer
+    /// frames than that: as long as each is beside the one before, in the same pageblock and bound for the
+    /// same type.
     #[inline(always)]
-    pub(crate) fn may_extend(&self, run: &Run, next: FrameIdx) -> bool {
-        run.direction_to(next).is_some() && self.pcp_type(next) == run.migratetype
+    pub(crate) fn extend_run(&self, run: &mut Run, list: &mut FrameStack, frames: u32) {
+        let Some(direction) = list.tail().and_then(|next| run.direction_to(next)) else { return };
+        // While a pageblock is isolated, what was noted of the blocks does not tell where they go.
+        if self.shared.nr_isolated.get() == 0 {
+            self.extend(run, list, (direction, frames));
+        }
     }
 
-    /// Makes a run longer by a block that may.
-    pub(crate) fn extend_run(&self, run: &mut Run, block: FreeBlock) {
-        let index = block.into_index();
-        run.direction = run.direction_to(index);
-        run.low = run.low.min(index);
-        run.frames += 1 << run.order.get();
+    #[inline(never)]
+    fn extend(&self, run: &mut Run, list: &mut FrameStack, (direction, frames): (Direction, u32)) {
+        let (first, size) = (run.low, run.frames);
+        let below = first.offset_in(first.align_down(PAGEBLOCK_ORDER));
+        let (step, room) = match direction {
+            Direction::Up => (size, (1 << PAGEBLOCK_ORDER.get()) - size - below),
+            Direction::Down => (size.wrapping_neg(), below),
+        };
+        let most = room.min(frames.saturating_sub(1)) >> run.order.get();
+        let state = self.links.frame(first).state();
+        let more = size * list.pop_tail_row(self.links, (first, step), (state, most));
+        if more == 0 {
+            return;
+        }
+        run.frames += more;
+        run.direction = Some(direction);
+        if direction == Direction::Down {
+            run.low = first.align_down(PAGEBLOCK_ORDER).forward_in_block(below - more);
+        }
     }
 
     #[inline(always)]
@@ -132,8 +151,10 @@ impl ZoneMut<'_> {
     /// Makes the blocks of an order that are an aligned larger block into one, in flight.
     fn join(&self, index: FrameIdx, part: Order, whole: Order) {
         let inner = FrameState::tail(self.bits);
-        for block in 1..1 << (whole.get() - part.get()) {
-            self.links.frame(index.forward_in_block(block << part.get())).set_state(inner);
+        let mut next = 1 << part.get();
+        while next < 1 << whole.get() {
+            self.links.frame(index.forward_in_block(next)).set_state(inner);
+            next += 1 << part.get();
         }
     }
 }

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "the doors are unsafe: the caller's word counts")]
 
 use page_alloc::boot::{BootInfo, BootReport, InitError};
-use page_alloc::sim::Sim;
+use page_alloc::sim::{Sim, SimKernel};
 use page_alloc::{
     FreeError, IrqFlags, Order, PageAllocator, Pages, Pfn, PfnRange, PhysAddr, Platform, Reclaim,
     Trace,
@@ -20,7 +20,11 @@ pub fn free<R: Reclaim, T: Trace>(
 }
 
 /// The token of a block known by number.
-pub fn token(sim: &Sim, pfn: Pfn, order: Order) -> Result<Pages, FreeError> {
+pub fn token<T: Trace>(
+    sim: &Sim<SimKernel, T>,
+    pfn: Pfn,
+    order: Order,
+) -> Result<Pages, FreeError> {
     // SAFETY: as above.
     unsafe { sim.pages_from_raw(pfn, order) }
 }

@@ -1,6 +1,7 @@
 //! The lock of a CPU's lists: its own CPU, drainers on other CPUs, and the swap in its place.
 
-use crate::cpu_lock::{CpuLock, Holding};
+use crate::cpu_lock::{CpuLock, Gate, Holding};
+use crate::lead::Lead;
 use crate::shim::{AtomicU32, Ordering, fence};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -12,9 +13,39 @@ const CPU: u32 = 3;
 /// The limit of its lock.
 const LIMIT: u32 = 5;
 
+/// Leads to a place that says yes, or to one that says no; nobody looks at more than the place.
+struct Door {
+    seen: Lead<u8>,
+    yes: *mut u8,
+}
+
+impl Door {
+    fn new() -> Self {
+        let yes = std::ptr::dangling_mut();
+        Self { seen: Lead::new(yes), yes }
+    }
+}
+
+impl Gate for Door {
+    type Asked = ();
+
+    fn passes(&self, (): ()) -> bool {
+        self.seen.get() == self.yes
+    }
+
+    fn shut(&self) {
+        self.seen.set(std::ptr::null_mut());
+    }
+
+    fn open(&self) {
+        self.seen.set(self.yes);
+    }
+}
+
 /// What belongs to a CPU, with its lock.
 struct Lists {
     lock: CpuLock,
+    gate: Door,
     /// Loom fails the test when two use it at once, or one after the other without the second seeing
     /// what the first did.
     used: UnsafeCell<()>,
@@ -24,13 +55,15 @@ struct Lists {
 
 // SAFETY: loom runs one thread at a time, and watches over `used` itself.
 unsafe impl Sync for Lists {}
+// SAFETY: likewise; the gate's pointer is only compared.
+unsafe impl Send for Lists {}
 
 impl Lists {
     fn new() -> Arc<Self> {
         let words = [AtomicU32::new(0), AtomicU32::new(0)];
         let lock = CpuLock::new(CPU);
         lock.set_limit(LIMIT);
-        Arc::new(Self { lock, used: UnsafeCell::new(()), words })
+        Arc::new(Self { lock, gate: Door::new(), used: UnsafeCell::new(()), words })
     }
 
     /// The words, which must be equal.
@@ -62,8 +95,19 @@ impl Lists {
         self.use_as(holding)
     }
 
+    /// The same, past the gate.
+    fn own_past(&self) -> u32 {
+        let Some(holding) = self.lock.take_own(CPU) else { return 0 };
+        if self.gate.passes(()) {
+            return self.use_as(holding);
+        }
+        self.lock.release(holding);
+        0
+    }
+
     fn use_as(&self, holding: Holding) -> u32 {
         assert!(self.lock.try_own(CPU).is_none() && self.lock.try_own_below(CPU, || 0).is_none());
+        assert!(self.lock.take_own(CPU).is_none());
         self.use_them();
         self.lock.release(holding);
         1
@@ -75,12 +119,12 @@ impl Lists {
             return 0;
         }
         self.use_them();
-        self.lock.release_remote();
+        self.lock.release_remote(&self.gate);
         1
     }
 
     fn try_remote(&self, mut waits: u32) -> bool {
-        self.lock.try_remote(barrier, || {
+        self.lock.try_remote(&self.gate, barrier, || {
             let more = waits > 0;
             waits = waits.saturating_sub(1);
             thread::yield_now();
@@ -129,7 +173,7 @@ fn beside(
 /// wrote, and the lock stay taken (loom's issue 254).
 fn check_free(lists: &Lists, uses: u32) {
     assert_eq!(lists.uses(), uses);
-    assert_eq!(lists.own() + lists.drain(0) + lists.own(), 3);
+    assert_eq!(lists.own() + lists.drain(0) + lists.own() + lists.own_past(), 4);
 }
 
 /// The CPU takes and releases its lists again and again while another drains them.
@@ -139,6 +183,50 @@ fn an_owner_and_a_drainer() {
         let lists = Lists::new();
         let uses =
             beside(&lists, |lists| lists.drain(1), |lists| lists.own() + lists.own() + lists.own());
+        check_free(&lists, uses);
+    });
+}
+
+/// The same, where the CPU looks at its gate and not at the limit, now and then or always.
+#[test]
+fn an_owner_with_a_gate_and_a_drainer() {
+    loom::model(|| {
+        let lists = Lists::new();
+        let uses = beside(
+            &lists,
+            |lists| lists.drain(1),
+            |lists| lists.own_past() + lists.own() + lists.own_past(),
+        );
+        check_free(&lists, uses);
+    });
+}
+
+/// The same with two drainers: what the first has opened again the second shuts.
+#[test]
+fn an_owner_with_a_gate_and_two_drainers() {
+    loom::model(|| {
+        let lists = Lists::new();
+        let second = Arc::clone(&lists);
+        let thread = thread::spawn(move || second.drain(0));
+        let uses = beside(&lists, |lists| lists.drain(1), Lists::own_past);
+        let uses = uses + thread.join().unwrap();
+        match uses {
+            3 => check_free(&lists, uses),
+            _ => assert_eq!(lists.uses(), uses),
+        }
+    });
+}
+
+/// A drainer that comes back, beside a CPU that looks at its gate.
+#[test]
+fn an_owner_with_a_gate_and_a_drainer_that_returns() {
+    loom::model(|| {
+        let lists = Lists::new();
+        let uses = beside(
+            &lists,
+            |lists| lists.drain(1) + lists.drain(0),
+            |lists| lists.own_past() + lists.own_past(),
+        );
         check_free(&lists, uses);
     });
 }
@@ -254,14 +342,14 @@ fn a_drainer_keeps_all_others_out() {
         assert!(lists.try_remote(0));
         let uses = beside(
             &lists,
-            |lists| lists.own() + lists.drain(1),
+            |lists| lists.own() + lists.own_past() + lists.drain(1),
             |lists| {
                 lists.use_them();
                 1
             },
         );
         assert_eq!(uses, 1);
-        lists.lock.release_remote();
+        lists.lock.release_remote(&lists.gate);
         check_free(&lists, uses);
     });
 }

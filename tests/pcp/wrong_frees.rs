@@ -4,11 +4,11 @@ use crate::raw::{self, Board};
 use crate::view::view;
 use page_alloc::alloc::{Drained, TuneError};
 use page_alloc::node::pcp::limits::PcpLimits;
-use page_alloc::sim::{Contents, Sim, SimConfig, Tables};
+use page_alloc::sim::{Contents, Sim, SimConfig, SimKernel, Tables};
 use page_alloc::zone::ReclaimActive;
 use page_alloc::{
-    AllocError, AllocFlags, CpuId, FreeError, Gfp, MigrateType, Movability, NodeId, Order,
-    PageAllocator, Pages, Pfn, ZoneType,
+    AllocError, AllocFlags, CpuId, FreeError, Gfp, MigrateType, Movability, NoTrace, NodeId, Order,
+    PageAllocator, Pages, Pfn, Trace, ZoneType,
 };
 
 const ZONE: (NodeId, ZoneType) = (NodeId::ZERO, ZoneType::Dma32);
@@ -90,6 +90,42 @@ fn stale_tokens() {
     let refused = sim.free_pages(stale.expect("it stayed")).unwrap_err();
     assert_eq!(refused.reason, reason);
     assert_eq!(view(&sim), before);
+}
+
+/// A slice of all sorts: what others have too loses a holder, what is of another order is freed, and of
+/// two tokens of one frame the second stays, whether frees are traced or not.
+#[test]
+fn slices_of_all_sorts() {
+    fn free_all<T: Trace>(sim: &Sim<SimKernel, T>) -> [Option<Pages>; 7] {
+        let take = |order| sim.alloc_pages(Gfp::KERNEL, order).expect("memory");
+        let (shared, sole, last) = (take(Order::O0), take(Order::O0), take(Order::O0));
+        let kept = sim.get_page(&shared).expect("a second holder");
+        let before = sim.get_page(&last).expect("a second holder");
+        sim.free_pages(before).expect("a block with two holders");
+        let twin = raw::token(sim, sole.pfn(), Order::O0).expect("an allocated block");
+        let name = sole.pfn();
+        let others = [take(Order::O1), take(Order::O4)].map(Some);
+        let [small, large] = others;
+        let mut pages = [Some(shared), small, None, Some(sole), large, Some(twin), Some(last)];
+        assert_eq!(sim.free_pages_bulk(&mut pages), 5);
+        assert_eq!(pages.iter().flatten().map(Pages::pfn).collect::<Vec<_>>(), [name]);
+        assert_eq!(sim.page_count(&kept), Ok(1));
+        assert_eq!(sim.free_pages(kept), Ok(()));
+        sim.verify().expect("all is well");
+        pages
+    }
+    let sim = machine();
+    let refused = free_all(&sim).into_iter().flatten().next().expect("it stayed");
+    let reason = FreeError::NotAllocated(refused.pfn());
+    assert_eq!(sim.free_pages(refused).unwrap_err().reason, reason);
+    sim.drain_all_pages(None);
+    assert_eq!(sim.nr_free_pages(), machine().nr_free_pages());
+    let config = SimConfig::flat(64 << 20);
+    let untraced = Sim::boot_with(&config, SimKernel::default(), NoTrace).expect("a legal machine");
+    let free = untraced.nr_free_pages();
+    assert_eq!(free_all(&untraced).into_iter().flatten().count(), 1);
+    untraced.drain_all_pages(None);
+    assert_eq!(untraced.nr_free_pages(), free);
 }
 
 /// A block of another order than it is freed with is left alone, also where that order has lists.

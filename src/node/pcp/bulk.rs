@@ -1,8 +1,7 @@
 //! Between a CPU's lists and the zone: many blocks at once, under the zone's lock.
 
 use super::{NR_PCP_LISTS, Pcp, PcpIndex, PcpLists};
-use crate::memmap::FrameStack;
-use crate::zone::{ExtfragLog, Run, ZoneMut};
+use crate::zone::{ExtfragLog, ZoneMut};
 use crate::{AllocFlags, MigrateType, Order};
 
 impl Pcp {
@@ -97,27 +96,11 @@ impl Pcp {
             };
             empty = 0;
             let mut run = zone.begin_run(block, index.order());
-            if list.tail().is_some_and(|next| zone.may_extend(&run, next)) {
-                run = longest_run(list, (run, left), zone);
-            }
+            zone.extend_run(&mut run, list, left);
             left = left.saturating_sub(run.frames());
             self.add_returned(run.frames());
             note(index, run.frames() >> index.order().get());
             zone.free_run(&run);
         }
     }
-}
-
-/// Takes blocks off the end of a list, as long as each is beside the one before, and until the run has so
-/// many frames.
-#[inline(never)]
-fn longest_run(list: &mut FrameStack, (mut run, frames): (Run, u32), zone: &ZoneMut<'_>) -> Run {
-    while run.frames() < frames
-        && let Some(next) = list.tail().filter(|next| zone.may_extend(&run, *next))
-        && let Some(block) = list.pop_tail(zone.links)
-    {
-        debug_assert_eq!(block.index(), next);
-        zone.extend_run(&mut run, block);
-    }
-    run
 }

@@ -9,6 +9,7 @@
 //! may be read by anybody.
 
 mod bulk;
+mod gate;
 mod index;
 pub mod limits;
 mod many;
@@ -25,11 +26,13 @@ pub(crate) use table::Pcps;
 
 use crate::memmap::{Fixed, Frame, FrameLinks, FrameStack, FrameState, FreeBlock};
 use crate::migratetype::AskedType;
-use crate::sync::{Counter, PerCpu};
+use crate::platform::Platform;
+use crate::sync::{Counter, CpuGuard, Own, PerCpu};
 use crate::zone::{Ample, ReclaimActive};
 use crate::zone_id::ZoneId;
 use crate::{CpuId, MIGRATE_PCPTYPES, Order};
 use core::sync::atomic::{AtomicU32, Ordering};
+use gate::AmpleGate;
 use limits::PcpLimits;
 use trend::Trend;
 
@@ -54,9 +57,9 @@ pub(crate) struct Pcp {
     cached: [FrameState; MIGRATE_PCPTYPES],
     /// The states of one that is handed out, by the migratetype that was asked for.
     handed_out: [FrameState; MIGRATE_PCPTYPES],
-    ample: Fixed<Ample>,
-    /// Their limit is the bound: `high`, or less while memory of the zone is reclaimed.
-    pub(crate) lists: PerCpu<PcpLists>,
+    /// Their limit is the bound: `high`, or less while memory of the zone is reclaimed. Their gate is the
+    /// zone's mark.
+    pub(crate) lists: PerCpu<PcpLists, AmpleGate>,
     /// Blocks handed out, by list.
     allocated: [Counter; PcpIndex::PLACES],
     factored: Counter,
@@ -75,8 +78,9 @@ pub(crate) struct Pcp {
 
 static_assertions::const_assert!(size_of::<Pcp>().is_multiple_of(128));
 static_assertions::const_assert!(align_of::<Pcp>() == 128);
-#[cfg(target_pointer_width = "64")]
-static_assertions::const_assert!(size_of::<Pcp>() == 384);
+
+/// The lists in use on their own CPU.
+pub(crate) type OwnLists<'a> = Own<'a, PcpLists, AmpleGate>;
 
 /// The lists, one for each order and type.
 #[derive(Debug)]
@@ -106,8 +110,7 @@ impl Pcp {
             factor: AtomicU32::new(0),
             cached: AskedType::ALL.map(|to| FrameState::cached(Order::ZERO, to.into(), zone)),
             handed_out: AskedType::ALL.map(|asked| allocated.asked_for(asked.into())),
-            ample,
-            lists: PerCpu::new(owner, PcpLists::EMPTY),
+            lists: PerCpu::new(owner, AmpleGate::new(ample), PcpLists::EMPTY),
             allocated: [const { Counter::new(0) }; PcpIndex::PLACES],
             factored: Counter::default(),
             supplied: Counter::default(),
@@ -120,10 +123,14 @@ impl Pcp {
         }
     }
 
-    /// Whether the zone is ample for requests of this order.
+    /// The lists, for their CPU, if the zone is ample for requests of this order.
     #[inline(always)]
-    pub(crate) fn is_ample_for(&self, order: Order) -> bool {
-        self.ample.is_for(order)
+    pub(crate) fn own_if_ample<'a, P: Platform>(
+        &'a self,
+        here: &'a CpuGuard<'_, P>,
+        order: Order,
+    ) -> Option<OwnLists<'a>> {
+        self.lists.own_past(here, order)
     }
 
     /// The state of a frame that heads a block of that order, when it comes to these lists from a

@@ -2,18 +2,24 @@
 
 use super::limits::{MIN_PERCPU_PAGELIST_HIGH_FRACTION, zone_batchsize, zone_highsize};
 use super::{Pcp, PcpHigh, PcpOrders};
-use crate::memmap::{Arena, ArenaFull, Fixed, Table};
-use crate::zone::{Ample, ReclaimActive, ZoneShared};
+use crate::memmap::{Arena, ArenaFull, Fixed, Rows, ZoneBits};
+use crate::zone::{Ample, NEVER_AMPLE, ReclaimActive, ZoneShared};
 use crate::zone_id::ZoneId;
 use crate::{CpuId, Order, Pages};
 use core::sync::atomic::{Ordering, fence};
 
+/// A place in the table of all lists, of the size that such places have in [`Rows`].
+#[derive(Debug)]
+#[repr(C)]
+struct Slot {
+    pcp: Pcp,
+    rest: [u8; ZoneBits::ONE - size_of::<Pcp>()],
+}
+
 /// The per-CPU lists: a row for each CPU, with a place for each zone by [`ZoneId::index`].
 #[derive(Debug)]
 pub(crate) struct Pcps {
-    table: Table<Pcp>,
-    /// Lists that are nobody's, of no zone: never ample, always empty.
-    nowhere: Fixed<Pcp>,
+    table: Rows<Slot>,
     /// Places in a row.
     row: usize,
     /// A bit for each order that has lists.
@@ -21,9 +27,12 @@ pub(crate) struct Pcps {
 }
 
 impl Pcps {
+    /// Of no CPU.
+    pub(crate) const EMPTY: Self = Self { table: Rows::EMPTY, row: 0, orders: 0 };
+
     /// The bytes that the table takes.
     pub(crate) fn bytes_for(cpus: usize, nodes: usize, orders: PcpOrders) -> Option<usize> {
-        Arena::bytes_for::<Pcp>(rows(cpus, orders).checked_mul(nodes * ZoneId::PER_NODE)?)?
+        Arena::bytes_for::<Slot>(rows(cpus, orders).checked_mul(nodes * ZoneId::PER_NODE)?)?
             .checked_add(Arena::bytes_for::<Pcp>(1)?)
     }
 
@@ -39,18 +48,15 @@ impl Pcps {
         let table = arena.table(rows(cpus, orders) * row, |i| {
             let owner = u32::try_from(i / row.max(1)).unwrap_or(u32::MAX);
             let (zone, ample) = zone(i % row.max(1));
-            Pcp::new(CpuId::new(owner), zone, ample)
+            let pcp = Pcp::new(CpuId::new(owner), zone, ample);
+            Slot { pcp, rest: [0; ZoneBits::ONE - size_of::<Pcp>()] }
         })?;
-        let nowhere = arena.single(|| {
-            let (zone, ample) = zone(ZoneId::NONE.index());
-            Pcp::new(CpuId::new(u32::MAX), zone, ample)
-        })?;
-        Ok(Self { table, nowhere, row, orders: orders.mask() })
+        Ok(Self { table: Rows::new(table, row), row, orders: orders.mask() })
     }
 
-    /// Where requests are sent that have no lists.
-    pub(crate) fn nowhere(&self) -> Fixed<Pcp> {
-        self.nowhere
+    /// Where requests are sent that have no lists: to some that are nobody's, always empty.
+    pub(crate) fn nowhere(arena: &mut Arena) -> Result<Fixed<Pcp>, ArenaFull> {
+        arena.single(Pcp::new(CpuId::new(u32::MAX), ZoneId::NONE, Fixed::from(&NEVER_AMPLE)))
     }
 
     /// Whether blocks of an order are kept on per-CPU lists.
@@ -67,16 +73,21 @@ impl Pcps {
 
     /// A CPU's lists of a zone; `None` for a CPU that was not announced, or if there are no lists.
     #[inline]
-    pub(crate) fn get(&self, cpu: CpuId, zone: ZoneId) -> Option<&Pcp> {
-        // The zone's place is below `row`, so only the CPU can be too large. Where that wraps, the
+    pub(crate) fn get(&self, cpu: CpuId, zone: impl Into<ZoneBits>) -> Option<&Pcp> {
+        // The zone's place is within the row, so only the CPU can be too large. Where that wraps, the
         // lists are another CPU's, and not to be had for this one.
-        let row = cpu.index().wrapping_mul(self.row);
-        self.table.as_slice().get(row.wrapping_add(zone.index()))
+        Some(&self.table.get(cpu.index(), zone.into())?.pcp)
+    }
+
+    /// The same, for who keeps them.
+    pub(crate) fn fixed(&self, cpu: CpuId, zone: impl Into<ZoneBits>) -> Option<Fixed<Pcp>> {
+        Some(self.table.fixed(cpu.index(), zone.into())?.part(|slot| &slot.pcp))
     }
 
     /// All CPUs' lists of a zone, by CPU.
     pub(crate) fn of_zone(&self, zone: ZoneId) -> impl Iterator<Item = &Pcp> + Clone {
-        self.table.as_slice().iter().skip(zone.index()).step_by(self.row.max(1))
+        let all = self.table.as_slice().iter().map(|slot| &slot.pcp);
+        all.skip(zone.index()).step_by(self.row.max(1))
     }
 
     /// Sets the limits of a zone on all CPUs, from its size and low watermark, for so many CPUs
