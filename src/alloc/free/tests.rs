@@ -5,9 +5,10 @@ extern crate std;
 use super::Refused;
 use crate::boot::Reservation;
 use crate::node::pcp::limits::PcpLimits;
-use crate::sim::{Contents, Sim, SimConfig, Tables};
+use crate::sim::{Contents, Sim, SimConfig, SimKernel, SimTrace, Tables};
+use crate::trace::Trace;
 use crate::zone::ReclaimActive;
-use crate::{AllocError, Gfp, MigrateType, NodeId, Order, Pages, Pfn, PhysAddr, ZoneType};
+use crate::{AllocError, Gfp, MigrateType, NoTrace, NodeId, Order, Pages, Pfn, PhysAddr, ZoneType};
 use proptest::prelude::*;
 use std::string::String;
 use std::vec;
@@ -18,6 +19,8 @@ use std::vec::Vec;
 enum Step {
     Alloc(Gfp, Order),
     Free(usize),
+    /// A second token of a block.
+    Share(usize),
     /// Batch and high.
     Limits(u32, u32),
     Reclaim(ReclaimActive),
@@ -35,6 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (prop::sample::select(gfps.to_vec()), order).prop_map(|(gfp, order)| Step::Alloc(gfp, order)),
         12 => any::<usize>().prop_map(Step::Free),
+        1 => any::<usize>().prop_map(Step::Share),
         1 => (1_u32..30, 0_u32..90).prop_map(|(batch, more)| Step::Limits(batch, batch + more)),
         1 => prop::sample::select(active.to_vec()).prop_map(Step::Reclaim),
         1 => (8_u64..16).prop_map(Step::Isolate),
@@ -43,16 +47,16 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// A machine with a small DMA32 zone that has a CMA area.
-fn machine() -> Sim {
+fn machine<T: Trace + Default>() -> Sim<SimKernel, T> {
     let mut config = SimConfig::flat(32 << 20);
     config.cma = vec![Reservation::new("of a test", PhysAddr::new(20 << 20), 2 << 20)];
     config.contents = Contents::Ignored;
     config.tables = Tables::Apart;
-    Sim::boot(config).unwrap()
+    Sim::boot_with(&config, SimKernel::default(), T::default()).unwrap()
 }
 
 /// A request whose order has no per-CPU lists, by a walk over the zonelist; others as ever.
-fn walk(sim: &Sim, gfp: Gfp, order: Order) -> Result<Pages, AllocError> {
+fn walk<T: Trace>(sim: &Sim<SimKernel, T>, gfp: Gfp, order: Order) -> Result<Pages, AllocError> {
     let machine = sim.machine().unwrap();
     match machine.pcps.takes(order) {
         true => sim.alloc_pages(gfp, order),
@@ -61,12 +65,12 @@ fn walk(sim: &Sim, gfp: Gfp, order: Order) -> Result<Pages, AllocError> {
 }
 
 /// Does a step, with these ways of taking and freeing; gives what was told.
-fn apply(
-    sim: &Sim,
+fn apply<T: Trace>(
+    sim: &Sim<SimKernel, T>,
     held: &mut Vec<Pages>,
     step: Step,
-    take: impl Fn(&Sim, Gfp, Order) -> Result<Pages, AllocError>,
-    free: impl Fn(&Sim, Pages) -> Result<(), Refused>,
+    take: impl Fn(&Sim<SimKernel, T>, Gfp, Order) -> Result<Pages, AllocError>,
+    free: impl Fn(&Sim<SimKernel, T>, Pages) -> Result<(), Refused>,
 ) -> String {
     let zone = (NodeId::ZERO, ZoneType::Dma32);
     let pageblock = |number: u64| Pfn::new(512 * number);
@@ -80,6 +84,11 @@ fn apply(
         Step::Free(_) if held.is_empty() => String::new(),
         Step::Free(pick) => {
             free(sim, held.swap_remove(pick % held.len())).unwrap();
+            String::new()
+        }
+        Step::Share(_) if held.is_empty() => String::new(),
+        Step::Share(pick) => {
+            held.push(sim.get_page(&held[pick % held.len()]).unwrap());
             String::new()
         }
         Step::Limits(batch, high) => {
@@ -98,7 +107,7 @@ fn apply(
 }
 
 /// Free lists, counts and the lists of the CPU, as text.
-fn seen(sim: &Sim) -> String {
+fn seen<T: Trace>(sim: &Sim<SimKernel, T>) -> String {
     assert_eq!(sim.verify(), Ok(()));
     let mut text = String::new();
     for zone in sim.zones() {
@@ -115,7 +124,7 @@ fn seen(sim: &Sim) -> String {
     text
 }
 
-fn is_isolated(sim: &Sim, page: &Pages) -> bool {
+fn is_isolated<T: Trace>(sim: &Sim<SimKernel, T>, page: &Pages) -> bool {
     let zone = sim.zones().find(|zone| zone.span().contains(page.pfn())).unwrap();
     zone.pageblock_migratetype(page.pfn()) == Some(MigrateType::Isolate)
 }
@@ -124,17 +133,22 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// All that can be seen is the same after each step, whether blocks are freed the quick way
-    /// where that is open, or never: of all orders, in pageblocks of all types.
+    /// where that is open, traced or not, or never: of all orders, in pageblocks of all types, with one
+    /// holder or more.
     #[test]
     fn a_quick_free_is_a_long_one(history in prop::collection::vec(step(), 1..300)) {
-        let (quick, long) = (machine(), machine());
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let (quick, long) = (machine::<NoTrace>(), machine::<SimTrace>());
+        let traced = machine::<SimTrace>();
+        let (mut ours, mut theirs, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for step in history {
-            let take = |sim: &Sim, gfp, order| sim.alloc_pages(gfp, order);
-            let told = apply(&quick, &mut ours, step, take, |sim, pages| sim.free_pages(pages));
+            let done = apply(&quick, &mut ours, step, take, |sim, pages| sim.free_pages(pages));
+            let traced_done =
+                apply(&traced, &mut told, step, take, |sim, pages| sim.free_pages(pages));
             let expected = apply(&long, &mut theirs, step, take, |sim, pages| sim.put_pages(pages));
-            prop_assert_eq!(told, expected);
+            prop_assert_eq!(&done, &expected);
+            prop_assert_eq!(traced_done, expected);
             prop_assert_eq!(seen(&quick), seen(&long));
+            prop_assert_eq!(seen(&traced), seen(&long));
         }
     }
 
@@ -142,10 +156,9 @@ proptest! {
     /// per-CPU lists take the short way to their zone where that is open, or never.
     #[test]
     fn a_routed_request_is_a_walk(history in prop::collection::vec(step(), 1..300)) {
-        let (short, long) = (machine(), machine());
+        let (short, long) = (machine::<SimTrace>(), machine::<SimTrace>());
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for step in history {
-            let take = |sim: &Sim, gfp, order| sim.alloc_pages(gfp, order);
             let free = |sim: &Sim, pages| sim.free_pages(pages);
             let told = apply(&short, &mut ours, step, take, free);
             let expected = apply(&long, &mut theirs, step, walk, free);
@@ -154,33 +167,50 @@ proptest! {
         }
     }
 
-    /// All that can be seen is the same whether blocks are freed in one call or one after the other:
-    /// those of isolated pageblocks first, and then the others in their order.
+    /// All that can be seen is the same whether blocks are freed in one call, traced or not, or one after
+    /// the other: those of isolated pageblocks first, and then the others in their order.
     #[test]
     fn a_bulk_free_is_many_frees(
         history in prop::collection::vec(step(), 1..300),
         more in 0_usize..200,
         lengths in prop::collection::vec(1_usize..80, 1..8),
     ) {
-        let (bulk, single) = (machine(), machine());
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        let take = |sim: &Sim, gfp, order| sim.alloc_pages(gfp, order);
+        let single = machine::<SimTrace>();
+        let (bulk, told) = (machine::<NoTrace>(), machine::<SimTrace>());
+        let (mut ours, mut theirs, mut traced) = (Vec::new(), Vec::new(), Vec::new());
         let singles = [Step::Alloc(Gfp::KERNEL, Order::ZERO)].repeat(more);
         for step in history.into_iter().chain(singles) {
             apply(&bulk, &mut ours, step, take, |sim, pages| sim.free_pages(pages));
+            apply(&told, &mut traced, step, take, |sim, pages| sim.free_pages(pages));
             apply(&single, &mut theirs, step, take, |sim, pages| sim.free_pages(pages));
         }
         for length in lengths {
             let length = length.min(ours.len());
-            let mut places: Vec<_> = ours.drain(..length).map(Some).collect();
-            prop_assert_eq!(bulk.free_pages_bulk(&mut places), length);
-            prop_assert!(places.iter().all(Option::is_none));
+            for (freed, places) in [free_bulk(&bulk, &mut ours, length), free_bulk(&told, &mut traced, length)] {
+                prop_assert_eq!(freed, length);
+                prop_assert!(places.iter().all(Option::is_none));
+            }
             let (isolated, others): (Vec<_>, Vec<_>) =
                 theirs.drain(..length).partition(|page| is_isolated(&single, page));
             for page in isolated.into_iter().chain(others) {
                 single.put_pages(page).unwrap();
             }
             prop_assert_eq!(seen(&bulk), seen(&single));
+            prop_assert_eq!(seen(&told), seen(&single));
         }
     }
+}
+
+fn take<T: Trace>(sim: &Sim<SimKernel, T>, gfp: Gfp, order: Order) -> Result<Pages, AllocError> {
+    sim.alloc_pages(gfp, order)
+}
+
+/// Frees the first so many blocks in one call; gives their number, and what is left in their places.
+fn free_bulk<T: Trace>(
+    sim: &Sim<SimKernel, T>,
+    held: &mut Vec<Pages>,
+    length: usize,
+) -> (usize, Vec<Option<Pages>>) {
+    let mut places: Vec<_> = held.drain(..length).map(Some).collect();
+    (sim.free_pages_bulk(&mut places), places)
 }
