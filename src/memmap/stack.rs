@@ -65,18 +65,20 @@ impl FrameStack {
     }
 
     /// Takes blocks off the end as long as each begins `step` frames on from the one before, the first of
-    /// them from `from`, and is described by that word; at most so many. Gives their number: they are in
-    /// flight (I2). A step down is one up, modulo 2^32.
+    /// them from `from`, and is described by the word `was`; at most so many. Gives their number: they are
+    /// in flight (I2), and described by `becomes`. A step down is one up, modulo 2^32.
     pub(crate) fn pop_tail_row(
         &mut self,
         links: FrameLinks,
         (from, step): (FrameIdx, u32),
-        (state, most): (FrameState, u32),
+        (was, becomes): (FrameState, FrameState),
+        most: u32,
     ) -> u32 {
         let (Some(head), Some(mut tail)) = (self.head, self.tail) else { return 0 };
         let (mut taken, mut next) = (0, from.get().wrapping_add(step));
-        while taken < most && tail.get() == next && links.frame(tail).state() == state {
+        while taken < most && tail.get() == next && links.frame(tail).state() == was {
             taken += 1;
+            links.frame(tail).set_state(becomes);
             if tail == head {
                 self.head = None;
                 return taken;
@@ -107,19 +109,36 @@ impl FrameStack {
         self.head = Some(index);
     }
 
-    /// Puts a block after all others.
-    #[inline(always)]
-    pub(crate) fn push_tail(&mut self, links: FrameLinks, block: FreeBlock) {
-        let index = block.into_index();
-        links.frame(index).set_link(Link::Next, 0);
+    /// Puts blocks after all others, and describes each by that word: so many, each `step` frames on from
+    /// the one before. They are in flight (I2), and parts of one aligned block that begins with `first`.
+    pub(crate) fn push_tail_row(
+        &mut self,
+        links: FrameLinks,
+        (first, step): (FrameIdx, u32),
+        (state, blocks): (FrameState, u32),
+    ) {
+        let Some(more) = blocks.checked_sub(1) else { return };
+        let mut last = links.frame(first);
         match self.tail() {
-            Some(last) => {
-                links.frame(index).set_link(Link::Prev, last.get());
-                links.frame(last).set_link(Link::Next, index.get());
+            Some(before) => {
+                last.set_link(Link::Prev, before.get());
+                links.frame(before).set_link(Link::Next, first.get());
             }
-            None => self.head = Some(index),
+            None => self.head = Some(first),
         }
-        self.tail = Some(index);
+        let (mut at, mut offset) = (first, 0);
+        for _ in 0..more {
+            offset += step;
+            let next = first.forward_in_block(offset);
+            last.set_link(Link::Next, next.get());
+            last.set_state(state);
+            last = links.frame(next);
+            last.set_link(Link::Prev, at.get());
+            at = next;
+        }
+        last.set_link(Link::Next, 0);
+        last.set_state(state);
+        self.tail = Some(at);
     }
 
     /// The blocks, from the first.

@@ -30,9 +30,23 @@ impl ExtfragLog {
     }
 }
 
+/// Blocks for a CPU's lists that follow each other, parts of one aligned block.
+///
+/// # Invariants
+///
+/// The holder has the [`FreeBlock`]s of all of them (I2).
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Row {
+    pub(crate) first: FrameIdx,
+    pub(crate) blocks: u32,
+    /// What each is to be described by.
+    pub(crate) state: FrameState,
+}
+
 impl ZoneMut<'_> {
     /// Takes up to `count` blocks for requests of a type, in the order in which single requests
-    /// would get them, and hands each to `take`. Gives the number of blocks.
+    /// would get them, and hands them to `take`, row by row. Gives the number of blocks.
     ///
     /// As Linux does, the free frames are counted down at the end only: what CMA is weighed against
     /// stays the same in between.
@@ -42,7 +56,7 @@ impl ZoneMut<'_> {
         count: u32,
         migratetype: MigrateType,
         (flags, log): (AllocFlags, &mut ExtfragLog),
-        mut take: impl FnMut(FreeBlock),
+        mut take: impl FnMut(Row),
     ) -> u32 {
         let mut taken = 0;
         while taken < count {
@@ -51,7 +65,11 @@ impl ZoneMut<'_> {
                 false => self.take_run(order, count - taken, migratetype),
             };
             if let Some((first, blocks)) = run {
-                self.cache_run(first, order, blocks, migratetype, &mut take);
+                take(Row {
+                    first,
+                    blocks,
+                    state: FrameState::cached(order, migratetype, self.bits),
+                });
                 taken += blocks;
                 continue;
             }
@@ -62,7 +80,8 @@ impl ZoneMut<'_> {
             if list_type == MigrateType::Cma {
                 self.shared.nr_free_cma.sub(order.nr_pages());
             }
-            self.cache_run(block.into_index(), order, 1, list_type, &mut take);
+            let state = FrameState::cached(order, list_type, self.bits);
+            take(Row { first: block.into_index(), blocks: 1, state });
             taken += 1;
         }
         self.shared.nr_free.sub(u64::from(taken) << order.get());
@@ -90,22 +109,5 @@ impl ZoneMut<'_> {
             at += 1 << at.trailing_zeros();
         }
         Some((first, taken))
-    }
-
-    /// Marks blocks that follow each other as cached, and hands them on.
-    fn cache_run(
-        &mut self,
-        first: FrameIdx,
-        order: Order,
-        blocks: u32,
-        migratetype: MigrateType,
-        take: &mut impl FnMut(FreeBlock),
-    ) {
-        let state = FrameState::cached(order, migratetype, self.bits);
-        for block in 0..blocks {
-            let index = first.forward_in_block(block << order.get());
-            self.links.frame(index).set_state(state);
-            take(FreeBlock::new(index));
-        }
     }
 }

@@ -1,6 +1,9 @@
 //! Giving back blocks that follow each other, as many of a CPU's list do: each aligned block of them
 //! in one step, where merging one after the other would come to the same.
 
+#[cfg(test)]
+mod tests;
+
 use super::buddy::FreeTo;
 use super::shared::ZoneMut;
 use crate::memmap::{FrameIdx, FrameStack, FrameState, FreeBlock};
@@ -84,11 +87,13 @@ impl ZoneMut<'_> {
             Direction::Down => (size.wrapping_neg(), below),
         };
         let most = room.min(frames.saturating_sub(1)) >> run.order.get();
-        let state = self.links.frame(first).state();
-        let more = size * list.pop_tail_row(self.links, (first, step), (state, most));
+        // They become the inside of larger blocks, but for the first of each, which is described anew.
+        let states = (self.links.frame(first).state(), FrameState::tail(self.bits));
+        let more = size * list.pop_tail_row(self.links, (first, step), states, most);
         if more == 0 {
             return;
         }
+        self.links.frame(first).set_state(states.1);
         run.frames += more;
         run.direction = Some(direction);
         if direction == Direction::Down {
@@ -143,18 +148,7 @@ impl ZoneMut<'_> {
                     first.forward_in_block(start - frames)
                 }
             };
-            self.join(index, run.order, order);
             self.free_one_page(FreeBlock::new(index), order, run.migratetype, FreeTo::Head);
-        }
-    }
-
-    /// Makes the blocks of an order that are an aligned larger block into one, in flight.
-    fn join(&self, index: FrameIdx, part: Order, whole: Order) {
-        let inner = FrameState::tail(self.bits);
-        let mut next = 1 << part.get();
-        while next < 1 << whole.get() {
-            self.links.frame(index.forward_in_block(next)).set_state(inner);
-            next += 1 << part.get();
         }
     }
 }

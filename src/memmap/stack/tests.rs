@@ -1,9 +1,11 @@
-//! Rows that are taken off the end of a list, against one block after the other.
+//! Rows that come to the end of a list or are taken off it, against one block after the other.
 
 extern crate std;
 
 use super::FrameStack;
-use crate::memmap::{FrameIdx, FrameState, FreeBlock, LentMemmap, MemmapPlan, TABLE_ALIGN};
+use crate::memmap::{
+    FrameIdx, FrameLinks, FrameState, FreeBlock, LentMemmap, MemmapPlan, TABLE_ALIGN,
+};
 use crate::zone_id::ZoneId;
 use crate::{MigrateType, NodeId, Order, Pfn, PfnRange, ZoneType};
 use std::vec;
@@ -18,43 +20,60 @@ enum Kind {
 
 use Kind::{Other, Usual};
 
+fn zone() -> ZoneId {
+    ZoneId::new(NodeId::ZERO, ZoneType::Normal)
+}
+
 impl Kind {
     fn state(self) -> FrameState {
-        let zone = ZoneId::new(NodeId::ZERO, ZoneType::Normal);
         let migratetype = match self {
             Usual => MigrateType::Movable,
             Other => MigrateType::HighAtomic,
         };
-        FrameState::cached(Order::ZERO, migratetype, zone)
+        FrameState::cached(Order::ZERO, migratetype, zone())
     }
 }
 
-/// A list of blocks that begin at these frames, from its end; what is left of it, from its end, once a
-/// row was taken, and how many blocks those were.
-fn left(list: &[(u32, Kind)], (from, step): (u32, i32), most: u32) -> (u32, Vec<u32>) {
+/// Runs `f` on descriptors that held anything before, with the first frame of a section.
+fn with_links<A>(f: impl FnOnce(FrameLinks, FrameIdx) -> A) -> A {
     let range = PfnRange::new(Pfn::new(0), Pfn::new(1024));
     let plan = MemmapPlan::new([range].into_iter()).expect("a section");
     let mut memory = vec![0xa5; plan.bytes().expect("a size") + TABLE_ALIGN];
     let memmap = LentMemmap::build(&mut memory, &plan, [range].into_iter()).expect("enough memory");
     let first = memmap.first_frames().next().expect("a section");
-    let at = |frame: u32| first.forward_in_block(frame);
-    let links = memmap.links();
-    let mut stack = FrameStack::EMPTY;
-    for (frame, kind) in list {
-        links.frame(at(*frame)).set_state(kind.state());
-        stack.push(links, (FreeBlock::new(at(*frame)), links.frame(at(*frame))));
-    }
-    let state = Usual.state();
-    let taken = stack.pop_tail_row(links, (at(from), step.cast_unsigned()), (state, most));
-    // From the head it is the same list as from its end, also once it was used again.
+    f(memmap.links(), first)
+}
+
+/// The frames of a list, taken one by one from its end. From its head it is the same list.
+fn from_the_end(mut stack: FrameStack, links: FrameLinks, first: FrameIdx) -> Vec<u32> {
     let forward: Vec<FrameIdx> = stack.iter(links).collect();
-    let mut rest: Vec<u32> = Vec::new();
+    let mut rest: Vec<FrameIdx> = Vec::new();
     while let Some(block) = stack.pop_tail(links) {
-        rest.push(block.into_index().offset_in(first));
+        rest.push(block.into_index());
     }
-    let backward = rest.iter().rev().map(|frame| at(*frame));
-    assert!(backward.eq(forward), "{list:?}");
-    (taken, rest)
+    assert!(rest.iter().rev().eq(&forward), "{forward:?}");
+    rest.into_iter().map(|index| index.offset_in(first)).collect()
+}
+
+/// A list of blocks that begin at these frames, from its end; what is left of it, from its end, once a
+/// row was taken, and how many blocks those were.
+fn left(list: &[(u32, Kind)], (from, step): (u32, i32), most: u32) -> (u32, Vec<u32>) {
+    with_links(|links, first| {
+        let at = |frame: u32| first.forward_in_block(frame);
+        let mut stack = FrameStack::EMPTY;
+        for (frame, kind) in list {
+            links.frame(at(*frame)).set_state(kind.state());
+            stack.push(links, (FreeBlock::new(at(*frame)), links.frame(at(*frame))));
+        }
+        let inner = FrameState::tail(zone());
+        let states = (Usual.state(), inner);
+        let taken = stack.pop_tail_row(links, (at(from), step.cast_unsigned()), states, most);
+        for (place, (frame, kind)) in list.iter().enumerate() {
+            let now = if place < taken as usize { inner } else { kind.state() };
+            assert_eq!(links.frame(at(*frame)).state(), now, "{list:?}");
+        }
+        (taken, from_the_end(stack, links, first))
+    })
 }
 
 /// A row ends with the list, where a block is not beside the last one or on its other side, where it is
@@ -109,4 +128,28 @@ fn a_row_is_one_after_the_other() {
             }
         }
     }
+}
+
+/// Rows come to the end of the list in the order of their frames, each described by its word, and
+/// nothing else is written.
+#[test]
+fn rows_come_to_the_end() {
+    let rows = [(512, 1, 7, Usual), (64, 8, 3, Other), (8, 2, 0, Other), (32, 1, 1, Usual)];
+    with_links(|links, first| {
+        let at = |frame: u32| first.forward_in_block(frame);
+        let before: Vec<FrameState> =
+            (0..1024).map(|frame| links.frame(at(frame)).state()).collect();
+        let (mut stack, mut expected) = (FrameStack::EMPTY, Vec::new());
+        for (start, step, blocks, kind) in rows {
+            stack.push_tail_row(links, (at(start), step), (kind.state(), blocks));
+            expected.extend((0..blocks).map(|block| (start + block * step, kind.state())));
+        }
+        for frame in 0..1024 {
+            let told = expected.iter().find(|(other, _)| *other == frame);
+            let state = told.map_or(before[frame as usize], |(_, state)| *state);
+            assert_eq!(links.frame(at(frame)).state(), state, "{frame}");
+        }
+        let expected: Vec<u32> = expected.iter().rev().map(|(frame, _)| *frame).collect();
+        assert_eq!(from_the_end(stack, links, first), expected);
+    });
 }

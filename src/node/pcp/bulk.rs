@@ -21,8 +21,8 @@ impl Pcp {
             true => self.take_adapting(order, zone.shared),
             false => self.nr_to_take(order),
         };
-        let blocks = zone.rmqueue_bulk(order, most, migratetype, (flags, log), |block| {
-            list.push_tail(links, block);
+        let blocks = zone.rmqueue_bulk(order, most, migratetype, (flags, log), |row| {
+            list.push_tail_row(links, (row.first, index.frames()), (row.state, row.blocks));
         });
         self.add_supplied(blocks << order.get());
         blocks

@@ -102,9 +102,9 @@ fn at_once(
 ) -> (Vec<Block>, Vec<Extfrag>) {
     let (memmap, mut blocks) = (zone.memmap, Vec::new());
     let mut log = ExtfragLog::default();
-    let taken = zone.rmqueue_bulk(order, count, kind, (flags, &mut log), |block| {
-        let index = block.into_index();
-        blocks.push((index, memmap.pfn_of(index), memmap.state(index).migratetype()));
+    let taken = zone.rmqueue_bulk(order, count, kind, (flags, &mut log), |row| {
+        let starts = (0..row.blocks).map(|block| row.first.forward_in_block(block << order.get()));
+        blocks.extend(starts.map(|i| (i, memmap.pfn_of(i), row.state.migratetype())));
     });
     assert_eq!(taken as usize, blocks.len());
     let told = |(index, pfn, kind)| {
