@@ -74,6 +74,8 @@ fn boots(
         return Ok(());
     }
     let bytes = metadata_bytes(info, TablesOnly::PAGE_SHIFT)?;
+    // What is too small goes back to the host before it is asked how much it has.
+    *memory = memory.take().filter(|memory| memory.len() >= bytes);
     let pages = match available() {
         room if room > bytes + bytes / 2 => Pages::Large,
         // Nothing to be done in a moment.
@@ -144,13 +146,12 @@ enum Pages {
     Touched,
 }
 
-/// Memory for so many bytes of tables: the same for all machines if it is large enough.
+/// Memory for so many bytes of tables: what there is, which is large enough if it is there.
 fn tables(memory: &mut Option<MmapMut>, bytes: usize, pages: Pages) -> &mut MmapMut {
-    let old = memory.take().filter(|memory| memory.len() >= bytes);
-    memory.insert(old.unwrap_or_else(|| match pages {
+    memory.get_or_insert_with(|| match pages {
         Pages::Large => dirty(bytes),
         Pages::Touched => touched(bytes),
-    }))
+    })
 }
 
 fn dirty(bytes: usize) -> MmapMut {
