@@ -5,7 +5,7 @@ extern crate std;
 
 use super::HighAtomicUse;
 use crate::MigrateType::{Isolate, Movable, Reclaimable};
-use crate::memmap::{FrameIdx, FrameKind, ListEnd};
+use crate::memmap::{Frame, FrameIdx, FrameKind, ListEnd};
 use crate::{
     AllocFlags, Extfrag, MigrateType, Movability, Order, Pages, Pfn, PfnRange, RawZone,
     RawZoneConfig,
@@ -226,4 +226,38 @@ fn lists_turn() {
         }
         kept.into_iter().for_each(|pages| zone.free_pages(pages).unwrap());
     });
+}
+
+/// The tables of one zone lie right before those of another, where the descriptors of a section would
+/// be that the other has not. No token of the one is taken for one of the other.
+#[test]
+fn tokens_of_a_zone_close_by_are_strange() {
+    let spans = [range(START, START + 1024), range(START, START + 1024)];
+    let configs =
+        spans.each_ref().map(|span| RawZoneConfig::new(*span, core::slice::from_ref(span)));
+    let bytes = configs.each_ref().map(|config| RawZone::metadata_bytes(config).unwrap());
+    let mut memory = vec![DIRT; bytes[0] + bytes[1]];
+    let (low, high) = memory.split_at_mut(bytes[0]);
+    let mut zones = [(low, &configs[0]), (high, &configs[1])]
+        .map(|(memory, config)| RawZone::new(memory, config).unwrap());
+    let take_all = |zone: &mut RawZone<'_>| -> Vec<Pages> {
+        let take = || zone.rmqueue(Order::O0, Movable, AllocFlags::empty());
+        core::iter::from_fn(take).collect()
+    };
+    let tokens = zones.each_mut().map(take_all);
+    for (of, tokens) in tokens.iter().enumerate() {
+        assert_eq!(tokens.len(), 1024);
+        for address in tokens.iter().map(|page| page.name().frame_address()) {
+            for (at, zone) in zones.iter_mut().enumerate() {
+                let memmap = zone.zone().memmap;
+                assert_eq!(memmap.find(address).is_some(), of == at);
+                assert_eq!(memmap.find_listed(address).is_some(), of == at);
+            }
+        }
+    }
+    let [last, first] = [(0, START + 1023), (1, START)].map(|(zone, pfn)| {
+        let index = index(&mut zones[zone], pfn);
+        core::ptr::from_ref(zones[zone].zone().memmap.frame(index)).addr()
+    });
+    assert!(last < first && first - last < 512 * size_of::<Frame>(), "{last:#x} {first:#x}");
 }
