@@ -130,6 +130,7 @@ impl FrameStack {
         for _ in 0..more {
             offset += step;
             let next = first.forward_in_block(offset);
+            debug_assert_eq!(next.offset_in(first), offset);
             last.set_link(Link::Next, next.get());
             last.set_state(state);
             last = links.frame(next);
