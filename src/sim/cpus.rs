@@ -2,8 +2,8 @@
 
 use crate::CpuId;
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, ThreadId};
 use std::vec::Vec;
 
@@ -85,10 +85,25 @@ impl Cpus {
         owner == Some(thread::current().id())
     }
 
+    /// Whether another thread may stand for this CPU now; whoever does so later passes a full memory
+    /// barrier first, and sees what the caller wrote before it asked.
+    ///
+    /// Never waits: a handler of signals may ask while the code under it looks at the owners.
+    pub(super) fn is_elsewhere(&self, cpu: CpuId) -> bool {
+        let owners = match self.owners.try_lock() {
+            Ok(owners) => owners,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return true,
+        };
+        let owner = owners.get(cpu.index()).copied().flatten();
+        owner.is_some_and(|owner| owner != thread::current().id())
+    }
+
     fn claim_lowest(&self) -> Option<Claim> {
         let mut owners = self.owners();
         let free = owners.iter().position(Option::is_none)?;
         owners[free] = Some(thread::current().id());
+        fence(Ordering::SeqCst);
         Some(Claim { cpus: self.clone(), cpu: CpuId::new(u32::try_from(free).ok()?) })
     }
 
@@ -100,6 +115,7 @@ impl Cpus {
             Some(owner) if *owner == Some(me) => Ok(None),
             Some(owner @ None) => {
                 *owner = Some(me);
+                fence(Ordering::SeqCst);
                 Ok(Some(Claim { cpus: self.clone(), cpu }))
             }
             Some(Some(_)) => Err("is another thread's now"),
@@ -227,6 +243,26 @@ mod tests {
             assert_eq!([one.current(), other.current()], [CpuId::new(3), CpuId::new(2)]);
         }
         assert_eq!([one.current(), other.current()], [CpuId::new(3), CpuId::BOOT]);
+    }
+
+    /// A barrier is wanted for the CPUs of other threads alone, and for all while that can't be told.
+    #[test]
+    fn whose_cpu_is_elsewhere() {
+        let cpus = Cpus::new(3);
+        assert_eq!(cpus.current(), CpuId::BOOT);
+        let _also_mine = cpus.stand_for(CpuId::new(1));
+        let elsewhere = || [0, 1, 2].map(|cpu| cpus.is_elsewhere(CpuId::new(cpu)));
+        assert_eq!(elsewhere(), [false; 3]);
+        let other = |f: &(dyn Fn() + Sync)| thread::scope(|scope| scope.spawn(f).join().unwrap());
+        other(&|| {
+            assert_eq!(cpus.current(), CpuId::new(2));
+            assert_eq!(
+                [0, 1, 2].map(|cpu| cpus.is_elsewhere(CpuId::new(cpu))),
+                [true, true, false]
+            );
+        });
+        let _looked_at = cpus.owners();
+        assert_eq!(elsewhere(), [true; 3]);
     }
 
     /// A thread whose claims are gone, as at its end, is told no number of a CPU that it had.

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-use std::sync::atomic::{Ordering, compiler_fence};
+use std::sync::atomic::{Ordering, compiler_fence, fence};
 use std::thread;
 
 std::thread_local! {
@@ -62,7 +62,8 @@ impl SimPlatform {
 // `Cpus`), so a thread can't leave its CPU, and nothing else runs there but handlers of signals,
 // which end before the thread goes on. Without exclusion, every thread but the one that stands for
 // the boot CPU panics. The barrier is passed by all threads, and was registered, or `Busy` is not
-// said. Handlers of signals must look at `irqs_off` before they use the allocator: whoever installs
+// said; none is asked for when the caller stands for that CPU or nobody does, as whoever comes to
+// stand for it passes one. Handlers of signals must look at `irqs_off` before they use the allocator: whoever installs
 // one (unsafe code) answers for that. The whole address space of the machine is one mapping, so
 // pointers into it are valid, contiguous and distinct.
 unsafe impl Platform for SimPlatform {
@@ -107,8 +108,13 @@ unsafe impl Platform for SimPlatform {
         self.exclusion
     }
 
-    fn barrier_on(&self, _cpu: CpuId) {
-        barrier::barrier();
+    /// The host need not be asked for a CPU that no other thread stands for.
+    fn barrier_on(&self, cpu: CpuId) {
+        fence(Ordering::SeqCst);
+        if self.cpus.is_elsewhere(cpu) {
+            barrier::barrier();
+        }
+        fence(Ordering::SeqCst);
     }
 
     fn relax(&self) {
