@@ -5,8 +5,8 @@ use super::workload::{
     warm_pairs,
 };
 use crate::harness::free_order::FreeOrder;
-use crate::harness::ours::{Atomic, Machine, Zone};
-use page_alloc::Order;
+use crate::harness::ours::{Asked, Atomic, Machine, Zone};
+use page_alloc::{Gfp, Order};
 
 /// Something that is counted.
 pub(crate) struct Case {
@@ -19,6 +19,9 @@ pub(crate) struct Case {
     /// Sets up, warms up and does so many rounds. All but the rounds must not depend on the number.
     pub(crate) run: fn(rounds: u64),
 }
+
+/// For the memory below 4 GiB, where there is more: for another zone than that of plain requests.
+type Dma32 = Asked<{ Gfp::KERNEL.bits() | Gfp::DMA32.bits() }, { 1 << 20 }>;
 
 const PAIRS: u64 = 4096;
 const SINGLES: u64 = 8192;
@@ -49,6 +52,7 @@ pub(crate) const CASES: &[Case] = &[
     pair("alloc/fresh-pair-order-0", |n| fresh_pairs::<Machine>(Order::O0, n)),
     pair("alloc/checkerboard-pair-order-0", checkerboard_pairs::<Machine>),
     pair("alloc/atomic-warm-pair-order-0", |n| warm_pairs::<Atomic>(Order::O0, n)),
+    pair("alloc/dma32-warm-pair-order-0", |n| warm_pairs::<Dma32>(Order::O0, n)),
     single("alloc/alloc-order-0", |n| allocs::<Machine>(2 * SINGLES, n)),
     single("alloc/free-order-0", |n| frees::<Machine>(2 * SINGLES, n)),
     batch("alloc/batch-512-fifo", 512, |n| batches::<Machine>(512, FreeOrder::Fifo, n)),

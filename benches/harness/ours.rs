@@ -73,20 +73,23 @@ impl SharedAllocator for Machine {
     }
 }
 
-/// The whole allocator, asked from where nothing may sleep.
-pub(crate) struct Atomic(Machine);
+/// The whole allocator, asked with these flags, of a machine with so many frames more than asked for.
+pub(crate) struct Asked<const GFP: u32, const MORE: u64 = 0>(Machine);
 
-impl FrameAllocator for Atomic {
+/// From where nothing may sleep.
+pub(crate) type Atomic = Asked<{ Gfp::ATOMIC.bits() }>;
+
+impl<const GFP: u32, const MORE: u64> FrameAllocator for Asked<GFP, MORE> {
     const NAME: &'static str = NAME;
     type Block = Pages;
 
     fn boot(frames: u64) -> Self {
-        Self(FrameAllocator::boot(frames))
+        Self(FrameAllocator::boot(frames + MORE))
     }
 
     #[inline]
     fn alloc(&mut self, order: Order) -> Option<Pages> {
-        self.0.0.alloc_pages(Gfp::ATOMIC, order).ok()
+        self.0.0.alloc_pages(const { Gfp::from_bits_retain(GFP) }, order).ok()
     }
 
     #[inline]

@@ -5,13 +5,14 @@
 
 use super::PageAllocator;
 use crate::memmap::{BlockName, Frame, FrameAddress, FrameState, FreeBlock, Place};
+use crate::migratetype::AskedType;
 use crate::node::AtHand;
 use crate::node::pcp::{Pcp, PcpIndex};
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::CpuGuard;
 use crate::trace::Trace;
-use crate::{Gfp, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, Pages};
+use crate::{CpuId, Gfp, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Takes a block from the running CPU's lists, for a request that was let in, in whatever context: that
@@ -136,27 +137,31 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         (address, order): (FrameAddress, Order),
         list: impl Fn(u32) -> PcpIndex,
     ) -> Option<()> {
-        let found = Found::of(at_hand, address, order)?;
+        let found = Found::at(at_hand, address)?;
         if self.trace.traces_page_free() {
             return self.tell_and_push(at_hand, found, (list(found.kind), order));
         }
-        self.push_one(at_hand, found, (list(found.kind), order))
+        self.push_one(at_hand, found, (list, order))
     }
 
-    /// `None`: look closer. It would be too much, perhaps, and goes the long way, which gives a batch
-    /// back.
+    /// `None`: look closer. Somebody else holds it; or it would be too much, perhaps, and goes the long way,
+    /// which gives a batch back.
     #[inline(always)]
-    fn push_one(&self, at_hand: &AtHand, found: Found<'_>, list: (PcpIndex, Order)) -> Option<()> {
+    fn push_one(
+        &self,
+        at_hand: &AtHand,
+        found: Found<'_>,
+        (list, order): (impl FnOnce(u32) -> PcpIndex, Order),
+    ) -> Option<()> {
         let here = CpuGuard::new(&self.platform);
-        let pcp = at_hand.pcps.get(here.cpu(), found.state.zone_bits())?;
-        let (list, order) = list;
+        let pcp = found.lists(at_hand, here.cpu(), order)?;
         let (mut lists, count) = pcp.lists.own_below(&here, || pcp.with(1 << order.get()))?;
         if pcp.may_free_all(order.get()) {
             return None;
         }
         let (frame, links) = (found.place.frame(), found.place.links());
         frame.set_state(pcp.cached(order, found.kind));
-        pcp.push(&mut lists, (list, count), (links, found.place.block(), frame));
+        pcp.push(&mut lists, (list(found.kind), count), (links, found.place.block(), frame));
         Some(())
     }
 
@@ -168,19 +173,22 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         &self,
         at_hand: &AtHand,
         found: Found<'_>,
-        list: (PcpIndex, Order),
+        (list, order): (PcpIndex, Order),
     ) -> Option<()> {
+        if !found.is_sole(order) {
+            return None;
+        }
         // In place of the token that it was found by.
-        let pages = at_hand.memmap.token(found.place.index(), list.1);
+        let pages = at_hand.memmap.token(found.place.index(), order);
         self.trace.mm_page_free(pages.pfn(), pages.order());
-        match self.push_one(at_hand, found, list) {
+        match self.push_one(at_hand, found, (|_| list, order)) {
             Some(()) => Some(()),
             None => self.put_told(pages).ok(),
         }
     }
 }
 
-/// An allocated block whose only holder gives it back, and that may go on a list of the running CPU.
+/// A block that is given back, and that may go on a list of the running CPU if nobody else holds it.
 #[derive(Clone, Copy)]
 pub(super) struct Found<'m> {
     place: Place<'m>,
@@ -190,14 +198,41 @@ pub(super) struct Found<'m> {
 }
 
 impl<'m> Found<'m> {
-    /// The block of a token, which is of that order, if it is such a block. That a token's frame has
-    /// the number that the token says is not looked at here: it is no other allocator's, so it is so.
+    /// The block of a token, if it is in such a pageblock. That a token's frame has the number that the
+    /// token says is not looked at here: it is no other allocator's, so it is so.
+    #[inline(always)]
+    fn at(at_hand: &'m AtHand, address: FrameAddress) -> Option<Self> {
+        let (place, kind) = at_hand.memmap.find_listed(address)?;
+        Some(Self { place, state: place.frame().state(), kind })
+    }
+
+    /// The same, if the block is allocated, of that order, and nobody else's.
     #[inline(always)]
     pub(super) fn of(at_hand: &'m AtHand, address: FrameAddress, order: Order) -> Option<Self> {
-        let (place, kind) = at_hand.memmap.find_listed(address)?;
-        let frame = place.frame();
-        let state = frame.state();
-        frame.is_sole(state, order).then_some(Self { place, state, kind })
+        Self::at(at_hand, address).filter(|found| found.is_sole(order))
+    }
+
+    #[inline(always)]
+    fn is_sole(&self, order: Order) -> bool {
+        self.place.frame().is_sole(self.state, order)
+    }
+
+    /// A CPU's lists of its zone, if the block is allocated, of that order, and nobody else's.
+    ///
+    /// Most are of the zone that the CPU's own plain requests go to. So those lists are taken, and only then
+    /// the descriptor is asked whether they are the right ones: a processor predicts the answer, and goes on
+    /// with this free and with what comes after it before the descriptor has come from memory.
+    #[inline(always)]
+    fn lists(&self, at_hand: &'m AtHand, cpu: CpuId, order: Order) -> Option<&'m Pcp> {
+        let home = at_hand.cpus.as_slice().get(cpu.index())?.routes.lists(Gfp::KERNEL);
+        if self.state.is_unshared_as(home.handed_out_as(order, AskedType::Unmovable)) {
+            return Some(home);
+        }
+        core::hint::cold_path();
+        if !self.is_sole(order) {
+            return None;
+        }
+        at_hand.pcps.get(cpu, self.state.zone_bits())
     }
 
     /// What is put on one of these lists, of its zone, and its descriptor; it is a single frame.

@@ -285,6 +285,13 @@ impl FrameState {
             == FrameKind::Allocated as u32 | order.get() << ORDER_SHIFT
     }
 
+    /// Whether it heads an allocated block of the same order and zone as another that has had one holder
+    /// only, and has had one only too.
+    #[inline]
+    pub(crate) fn is_unshared_as(self, other: Self) -> bool {
+        (self.0 ^ other.0) & (KIND_AND_ORDER | SHARED | ZONE_MASK) == 0
+    }
+
     /// Whether the allocated block has had a second holder.
     pub(crate) fn is_shared(self) -> bool {
         self.0 & SHARED != 0
