@@ -8,6 +8,7 @@ use super::block::FreeBlock;
 use super::frame::{Frame, FrameState, Link};
 use super::index::FrameIdx;
 use super::links::FrameLinks;
+use crate::Order;
 
 /// A list of blocks at hand.
 ///
@@ -39,6 +40,15 @@ impl FrameStack {
     #[inline]
     pub(crate) fn tail(&self) -> Option<FrameIdx> {
         self.head.and(self.tail)
+    }
+
+    /// Whether the last block may be right before or after a block of that order, of its size: a quick look,
+    /// which says yes of some lists without blocks.
+    #[inline]
+    pub(crate) fn may_end_beside(&self, block: FrameIdx, order: Order) -> bool {
+        let (distance, size) =
+            (self.tail.map_or(0, FrameIdx::get).wrapping_sub(block.get()), 1 << order.get());
+        distance == size || distance == size.wrapping_neg()
     }
 
     /// Takes the first block.

@@ -24,7 +24,7 @@ enum Direction {
 /// The holder has the [`FreeBlock`]s of all of them (I2).
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Run {
+struct Run {
     /// The lowest frame.
     low: FrameIdx,
     frames: u32,
@@ -34,14 +34,8 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Frames so far.
-    pub(crate) fn frames(&self) -> u32 {
-        self.frames
-    }
-
     /// Which way the run of a single block grows by the next one, which is of the same order: up or down,
     /// if it is beside it in the same pageblock.
-    #[inline(always)]
     fn direction_to(&self, next: FrameIdx) -> Option<Direction> {
         if next.align_down(PAGEBLOCK_ORDER) != self.low.align_down(PAGEBLOCK_ORDER) {
             return None;
@@ -57,29 +51,55 @@ impl Run {
 }
 
 impl ZoneMut<'_> {
-    /// A run of one block of a per-CPU list. It goes to the type that was noted when it came there;
-    /// while some pageblock of the zone is isolated, to that of its pageblock.
+    /// Frees a block that was just taken off the end of a per-CPU list, and with it those that come next
+    /// there, while they have fewer frames than that: as long as each is beside the one before, in the same
+    /// pageblock and bound for the same type. Gives the number of frames.
+    ///
+    /// A block goes to the type that was noted when it came to the list; while some pageblock of the zone is
+    /// isolated, to that of its pageblock.
+    ///
+    /// One after the other, the blocks of an aligned larger block merge with each other alone until
+    /// the last of them comes, which then merges with what is beside the larger block. So that is
+    /// freed as a whole when its last part would be.
     #[inline(always)]
-    pub(crate) fn begin_run(&self, block: FreeBlock, order: Order) -> Run {
-        let low = block.into_index();
-        let migratetype = self.pcp_type(low);
-        Run { low, frames: 1 << order.get(), order, migratetype, direction: None }
+    pub(crate) fn free_with_next(
+        &mut self,
+        block: FreeBlock,
+        order: Order,
+        (list, frames): (&mut FrameStack, u32),
+    ) -> u32 {
+        if list.may_end_beside(block.index(), order) {
+            return self.again().free_row(block, order, (list, frames));
+        }
+        let migratetype = self.pcp_type(block.index());
+        self.free_one_page(block, order, migratetype, FreeTo::Head);
+        1 << order.get()
     }
 
-    /// Makes the run of a single block longer by those that come next on its list, while it has fewer
-    /// frames than that: as long as each is beside the one before, in the same pageblock and bound for the
-    /// same type.
-    #[inline(always)]
-    pub(crate) fn extend_run(&self, run: &mut Run, list: &mut FrameStack, frames: u32) {
-        let Some(direction) = list.tail().and_then(|next| run.direction_to(next)) else { return };
+    /// The same, where there is more than one block, as a rule.
+    #[inline(never)]
+    fn free_row(
+        mut self,
+        block: FreeBlock,
+        order: Order,
+        (list, frames): (&mut FrameStack, u32),
+    ) -> u32 {
+        let migratetype = self.pcp_type(block.index());
+        let low = block.into_index();
+        let mut run = Run { low, frames: 1 << order.get(), order, migratetype, direction: None };
         // While a pageblock is isolated, what was noted of the blocks does not tell where they go.
         if self.shared.nr_isolated.get() == 0 {
-            self.extend(run, list, (direction, frames));
+            self.extend(&mut run, list, frames);
         }
+        match run.direction {
+            None => self.free_one_page(FreeBlock::new(run.low), order, migratetype, FreeTo::Head),
+            Some(_) => self.free_blocks(&run),
+        }
+        run.frames
     }
 
-    #[inline(never)]
-    fn extend(&self, run: &mut Run, list: &mut FrameStack, (direction, frames): (Direction, u32)) {
+    fn extend(&self, run: &mut Run, list: &mut FrameStack, frames: u32) {
+        let Some(direction) = list.tail().and_then(|next| run.direction_to(next)) else { return };
         let (first, size) = (run.low, run.frames);
         let below = first.offset_in(first.align_down(PAGEBLOCK_ORDER));
         let (step, room) = match direction {
@@ -109,23 +129,8 @@ impl ZoneMut<'_> {
         }
     }
 
-    /// Frees the blocks of a run.
-    ///
-    /// One after the other, the blocks of an aligned larger block merge with each other alone until
-    /// the last of them comes, which then merges with what is beside the larger block. So that is
-    /// freed as a whole when its last part would be.
-    #[inline(always)]
-    pub(crate) fn free_run(&mut self, run: &Run) {
-        if run.direction.is_none() {
-            let block = FreeBlock::new(run.low);
-            return self.free_one_page(block, run.order, run.migratetype, FreeTo::Head);
-        }
-        self.again().free_blocks(run);
-    }
-
     /// Frees the blocks of a run of several.
-    #[inline(never)]
-    fn free_blocks(mut self, run: &Run) {
+    fn free_blocks(&mut self, run: &Run) {
         let first = run.low.align_down(PAGEBLOCK_ORDER);
         let mut start = run.low.offset_in(first);
         let mut end = start + run.frames;

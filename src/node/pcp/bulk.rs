@@ -86,21 +86,23 @@ impl Pcp {
         zone: &mut ZoneMut<'_>,
         mut note: impl FnMut(PcpIndex, u32),
     ) {
-        let mut left = frames.min(self.count());
-        let (mut index, mut empty) = (first, 0);
-        while left > 0 && empty < NR_PCP_LISTS {
-            let list = lists.list_mut(index);
-            let Some(block) = list.pop_tail(zone.links) else {
-                (index, empty) = (index.next(), empty + 1);
-                continue;
-            };
-            empty = 0;
-            let mut run = zone.begin_run(block, index.order());
-            zone.extend_run(&mut run, list, left);
-            left = left.saturating_sub(run.frames());
-            self.add_returned(run.frames());
-            note(index, run.frames() >> index.order().get());
-            zone.free_run(&run);
+        let (mut left, mut index) = (frames.min(self.count()), first);
+        for _ in 0..NR_PCP_LISTS {
+            let (list, order) = (lists.list_mut(index), index.order());
+            let mut freed = 0;
+            while freed < left {
+                let Some(block) = list.pop_tail(zone.links) else { break };
+                freed += zone.free_with_next(block, order, (list, left - freed));
+            }
+            if freed > 0 {
+                self.add_returned(freed);
+                note(index, freed >> order.get());
+            }
+            if freed >= left {
+                break;
+            }
+            left -= freed;
+            index = index.next();
         }
     }
 }

@@ -87,10 +87,8 @@ proptest! {
         let blocks = sequence(&stretches, order);
         let by_runs = after(&blocks, order, |zone, list| {
             while let Some(block) = list.pop_tail(zone.links) {
-                let mut run = zone.begin_run(block, order);
-                zone.extend_run(&mut run, list, most);
-                assert!(run.frames() < most + (1 << order.get()));
-                zone.free_run(&run);
+                let freed = zone.free_with_next(block, order, (list, most));
+                assert!(freed < most + (1 << order.get()));
             }
         });
         let one_by_one = after(&blocks, order, |zone, list| {
