@@ -8,7 +8,6 @@ use super::block::FreeBlock;
 use super::frame::{Frame, FrameState, Link};
 use super::index::FrameIdx;
 use super::links::FrameLinks;
-use crate::Order;
 
 /// A list of blocks at hand.
 ///
@@ -42,13 +41,11 @@ impl FrameStack {
         self.head.and(self.tail)
     }
 
-    /// Whether the last block may be right before or after a block of that order, of its size: a quick look,
-    /// which says yes of some lists without blocks.
+    /// How many frames the last block begins after that one, modulo 2^32: a quick look, which says anything
+    /// of a list without blocks.
     #[inline]
-    pub(crate) fn may_end_beside(&self, block: FrameIdx, order: Order) -> bool {
-        let (distance, size) =
-            (self.tail.map_or(0, FrameIdx::get).wrapping_sub(block.get()), 1 << order.get());
-        distance == size || distance == size.wrapping_neg()
+    pub(crate) fn end_from(&self, block: FrameIdx) -> u32 {
+        self.tail.map_or(0, FrameIdx::get).wrapping_sub(block.get())
     }
 
     /// Takes the first block.

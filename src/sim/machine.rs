@@ -63,9 +63,9 @@ impl SimPlatform {
 // which end before the thread goes on. Without exclusion, every thread but the one that stands for
 // the boot CPU panics. The barrier is passed by all threads, and was registered, or `Busy` is not
 // said; none is asked for when the caller stands for that CPU or nobody does, as whoever comes to
-// stand for it passes one. Handlers of signals must look at `irqs_off` before they use the allocator: whoever installs
-// one (unsafe code) answers for that. The whole address space of the machine is one mapping, so
-// pointers into it are valid, contiguous and distinct.
+// stand for it passes one. Handlers of signals must look at `irqs_off` before they use the
+// allocator: whoever installs one (unsafe code) answers for that. The whole address space of the
+// machine is one mapping, so pointers into it are valid, contiguous and distinct.
 unsafe impl Platform for SimPlatform {
     fn irq_save(&self) -> IrqFlags {
         let before = IrqFlags(IRQS_OFF.replace(IRQS_OFF.get() + 1));

@@ -9,7 +9,7 @@ use super::shared::ZoneMut;
 use crate::memmap::{FrameIdx, FrameStack, FrameState, FreeBlock};
 use crate::{MigrateType, Order, PAGEBLOCK_ORDER};
 
-/// Which way a run grew.
+/// Which way a run grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
     Up,
@@ -30,24 +30,7 @@ struct Run {
     frames: u32,
     order: Order,
     migratetype: MigrateType,
-    direction: Option<Direction>,
-}
-
-impl Run {
-    /// Which way the run of a single block grows by the next one, which is of the same order: up or down,
-    /// if it is beside it in the same pageblock.
-    fn direction_to(&self, next: FrameIdx) -> Option<Direction> {
-        if next.align_down(PAGEBLOCK_ORDER) != self.low.align_down(PAGEBLOCK_ORDER) {
-            return None;
-        }
-        if next.get() == self.low.get() + self.frames {
-            Some(Direction::Up)
-        } else if next.get() + self.frames == self.low.get() {
-            Some(Direction::Down)
-        } else {
-            None
-        }
-    }
+    direction: Direction,
 }
 
 impl ZoneMut<'_> {
@@ -68,41 +51,44 @@ impl ZoneMut<'_> {
         order: Order,
         (list, frames): (&mut FrameStack, u32),
     ) -> u32 {
-        if list.may_end_beside(block.index(), order) {
-            return self.again().free_row(block, order, (list, frames));
-        }
-        let migratetype = self.pcp_type(block.index());
-        self.free_one_page(block, order, migratetype, FreeTo::Head);
-        1 << order.get()
+        let size = 1 << order.get();
+        let distance = list.end_from(block.index());
+        let direction = if distance == size {
+            Direction::Up
+        } else if distance == size.wrapping_neg() {
+            Direction::Down
+        } else {
+            let migratetype = self.pcp_type(block.index());
+            self.free_one_page(block, order, migratetype, FreeTo::Head);
+            return size;
+        };
+        self.again().free_row((block, order), direction, (list, frames))
     }
 
-    /// The same, where there is more than one block, as a rule.
+    /// The same, where the next block seems to be beside this one.
     #[inline(never)]
     fn free_row(
         mut self,
-        block: FreeBlock,
-        order: Order,
+        (block, order): (FreeBlock, Order),
+        direction: Direction,
         (list, frames): (&mut FrameStack, u32),
     ) -> u32 {
         let migratetype = self.pcp_type(block.index());
         let low = block.into_index();
-        let mut run = Run { low, frames: 1 << order.get(), order, migratetype, direction: None };
+        let mut run = Run { low, frames: 1 << order.get(), order, migratetype, direction };
         // While a pageblock is isolated, what was noted of the blocks does not tell where they go.
         if self.shared.nr_isolated.get() == 0 {
             self.extend(&mut run, list, frames);
         }
-        match run.direction {
-            None => self.free_one_page(FreeBlock::new(run.low), order, migratetype, FreeTo::Head),
-            Some(_) => self.free_blocks(&run),
-        }
+        self.free_blocks(&run);
         run.frames
     }
 
+    /// Makes the run of a single block longer.
     fn extend(&self, run: &mut Run, list: &mut FrameStack, frames: u32) {
-        let Some(direction) = list.tail().and_then(|next| run.direction_to(next)) else { return };
         let (first, size) = (run.low, run.frames);
         let below = first.offset_in(first.align_down(PAGEBLOCK_ORDER));
-        let (step, room) = match direction {
+        let (step, room) = match run.direction {
             Direction::Up => (size, (1 << PAGEBLOCK_ORDER.get()) - size - below),
             Direction::Down => (size.wrapping_neg(), below),
         };
@@ -115,8 +101,7 @@ impl ZoneMut<'_> {
         }
         self.links.frame(first).set_state(states.1);
         run.frames += more;
-        run.direction = Some(direction);
-        if direction == Direction::Down {
+        if run.direction == Direction::Down {
             run.low = first.align_down(PAGEBLOCK_ORDER).forward_in_block(below - more);
         }
     }
@@ -129,7 +114,7 @@ impl ZoneMut<'_> {
         }
     }
 
-    /// Frees the blocks of a run of several.
+    /// Frees the blocks of a run.
     fn free_blocks(&mut self, run: &Run) {
         let first = run.low.align_down(PAGEBLOCK_ORDER);
         let mut start = run.low.offset_in(first);
@@ -137,18 +122,18 @@ impl ZoneMut<'_> {
         while start < end {
             let fitting = (end - start).ilog2();
             let at = match run.direction {
-                Some(Direction::Down) => end,
-                _ => start,
+                Direction::Down => end,
+                Direction::Up => start,
             };
             let aligned = if at == 0 { fitting } else { at.trailing_zeros() };
             let Some(order) = Order::new(aligned.min(fitting)) else { return };
             let frames = 1 << order.get();
             let index = match run.direction {
-                Some(Direction::Down) => {
+                Direction::Down => {
                     end -= frames;
                     first.forward_in_block(end)
                 }
-                _ => {
+                Direction::Up => {
                     start += frames;
                     first.forward_in_block(start - frames)
                 }
