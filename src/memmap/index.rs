@@ -123,6 +123,13 @@ impl FrameIdx {
         Self::of_section(self.get() | frames)
     }
 
+    /// The frame `frames` further on, which is in the same section.
+    #[inline]
+    pub(super) fn forward_in_section(self, frames: u32) -> Self {
+        debug_assert!(frames <= OFFSET_MASK - self.offset());
+        Self::of_section(self.get() + frames)
+    }
+
     /// The frame `frames` further on, `None` beyond the section.
     #[inline]
     pub(crate) fn forward(self, frames: u32) -> Option<Self> {

@@ -1,7 +1,7 @@
 //! Lists of free blocks, linked by frame index through the descriptors of their first frames.
 
 use super::block::FreeBlock;
-use super::frame::{Frame, Link};
+use super::frame::{Frame, FrameState, Link};
 use super::index::FrameIdx;
 use super::section::SECTION_SHIFT;
 use core::fmt;
@@ -80,6 +80,20 @@ pub(crate) enum ListEnd {
     Tail,
 }
 
+/// Blocks that were taken off a list together, and still hang together.
+///
+/// # Invariants
+///
+/// From `first` the next words lead over so many blocks to `last`, and the prev words back. The holder has
+/// the [`FreeBlock`]s of all of them (I2).
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Chain {
+    pub(super) first: FrameIdx,
+    pub(super) last: FrameIdx,
+    pub(crate) blocks: u32,
+}
+
 /// A list of free blocks.
 ///
 /// Taking the first block does not touch the next one's descriptor, which may be far from any cache.
@@ -141,6 +155,34 @@ impl FrameList {
             self.set_end(ListEnd::Head, links.frame(head).link(Link::Next));
         }
         Some((FreeBlock::new(head), only))
+    }
+
+    /// Takes so many blocks off the head, at least one, or all if there are fewer, and describes each by that
+    /// word. True if no block is left.
+    #[inline(always)]
+    pub(crate) fn pop_chain(
+        &mut self,
+        links: FrameLinks,
+        (most, state): (u32, FrameState),
+    ) -> Option<(Chain, bool)> {
+        let first = self.head()?;
+        let (mut last, mut blocks) = (first, 1);
+        let emptied = loop {
+            let frame = links.frame(last);
+            frame.set_state(state);
+            if self.is_at(ListEnd::Tail, last) {
+                *self = Self::EMPTY;
+                break true;
+            }
+            let next = frame.link(Link::Next);
+            if blocks >= most {
+                self.set_end(ListEnd::Head, next);
+                break false;
+            }
+            // INVARIANT: it is not the tail, so there is one after it.
+            (last, blocks) = (FrameIdx::of_section(next), blocks + 1);
+        };
+        Some((Chain { first, last, blocks }, emptied))
     }
 
     /// Puts a block before or after all others. True if there were none.

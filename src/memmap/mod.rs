@@ -28,11 +28,11 @@ pub use block::{Pages, PagesIter};
 pub use frame::Movability;
 pub(crate) use frame::{Frame, FrameKind, FrameState, ZoneBits};
 pub(crate) use index::FrameIdx;
-pub(crate) use links::{FrameLinks, FrameList, ListEnd};
+pub(crate) use links::{Chain, FrameLinks, FrameList, ListEnd};
 pub(crate) use plan::MemmapPlan;
 pub(crate) use raw::{
     Arena, ArenaFull, Fixed, FixedCell, FixedOr, LentMemmap, Memmap, Place, Rows, TABLE_ALIGN,
     Table,
 };
 pub(crate) use section::SECTION_FRAMES;
-pub(crate) use stack::FrameStack;
+pub(crate) use stack::{FrameStack, StackEnd};

@@ -52,6 +52,18 @@ impl ZoneMut<'_> {
         to: FreeTo,
     ) {
         self.shared.add_free(migratetype, order.nr_pages());
+        self.free_uncounted(block, order, migratetype, to);
+    }
+
+    /// The same, where the caller counts.
+    #[inline(always)]
+    pub(super) fn free_uncounted(
+        &mut self,
+        block: FreeBlock,
+        order: Order,
+        migratetype: MigrateType,
+        to: FreeTo,
+    ) {
         if order < Order::MAX && self.find_buddy(block.index(), order).is_some() {
             self.again().add_merged(block, order, migratetype, to);
         } else {

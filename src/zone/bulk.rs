@@ -4,7 +4,7 @@
 mod tests;
 
 use super::shared::ZoneMut;
-use crate::memmap::{FrameIdx, FrameState, FreeBlock, ListEnd};
+use crate::memmap::{FrameState, FreeBlock, ListEnd, StackEnd};
 use crate::{AllocFlags, Extfrag, MigrateType, Order};
 
 /// The takeovers during one refill, to be told to the trace points when no lock is held.
@@ -30,46 +30,27 @@ impl ExtfragLog {
     }
 }
 
-/// Blocks for a CPU's lists that follow each other, parts of one aligned block.
-///
-/// # Invariants
-///
-/// The holder has the [`FreeBlock`]s of all of them (I2).
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct Row {
-    pub(crate) first: FrameIdx,
-    pub(crate) blocks: u32,
-    /// What each is to be described by.
-    pub(crate) state: FrameState,
-}
-
 impl ZoneMut<'_> {
-    /// Takes up to `count` blocks for requests of a type, in the order in which single requests
-    /// would get them, and hands them to `take`, row by row. Gives the number of blocks.
+    /// Takes up to `count` blocks of an order below the largest for requests of a type, in the order in
+    /// which single requests would get them, and puts them at the end of a per-CPU list. Gives the number of
+    /// blocks.
     ///
     /// As Linux does, the free frames are counted down at the end only: what CMA is weighed against
     /// stays the same in between.
     pub(crate) fn rmqueue_bulk(
         &mut self,
-        order: Order,
+        (order, migratetype): (Order, MigrateType),
         count: u32,
-        migratetype: MigrateType,
         (flags, log): (AllocFlags, &mut ExtfragLog),
-        mut take: impl FnMut(Row),
+        list: &mut StackEnd<'_>,
     ) -> u32 {
         let mut taken = 0;
         while taken < count {
-            let run = match self.is_cma_first(flags) {
+            let blocks = match self.is_cma_first(flags) {
                 true => None,
-                false => self.take_run(order, count - taken, migratetype),
+                false => self.take_run((order, migratetype), count - taken, list),
             };
-            if let Some((first, blocks)) = run {
-                take(Row {
-                    first,
-                    blocks,
-                    state: FrameState::cached(order, migratetype, self.bits),
-                });
+            if let Some(blocks) = blocks {
                 taken += blocks;
                 continue;
             }
@@ -81,22 +62,28 @@ impl ZoneMut<'_> {
                 self.shared.nr_free_cma.sub(order.nr_pages());
             }
             let state = FrameState::cached(order, list_type, self.bits);
-            take(Row { first: block.into_index(), blocks: 1, state });
+            list.push_row((block.into_index(), 0), (state, 1));
             taken += 1;
         }
         self.shared.nr_free.sub(u64::from(taken) << order.get());
         taken
     }
 
-    /// Takes up to `most` blocks of an order that follow each other, out of the first block of the
-    /// smallest order that has one: what taking one after the other would take. What is left of
-    /// that block goes to the lists in the largest parts that it has.
+    /// Takes at most so many blocks of an order, as taking one after the other would: from the head of its own
+    /// list; if that is empty, out of the first block of the smallest order that has one. What is left of that
+    /// goes to the lists in the largest parts that it has.
+    #[inline(always)]
     fn take_run(
         &mut self,
-        order: Order,
+        (order, migratetype): (Order, MigrateType),
         most: u32,
-        migratetype: MigrateType,
-    ) -> Option<(FrameIdx, u32)> {
+        list: &mut StackEnd<'_>,
+    ) -> Option<u32> {
+        let state = FrameState::cached(order, migratetype, self.bits);
+        if let Some(chain) = self.pop_chain((order, migratetype), (most, state)) {
+            list.push_chain(&chain);
+            return Some(chain.blocks);
+        }
         let current = self.shared.smallest_order(order, migratetype)?;
         let first = self.pop(current, migratetype)?.into_index();
         let whole = 1 << (current.get() - order.get());
@@ -108,6 +95,7 @@ impl ZoneMut<'_> {
             self.add(FreeBlock::new(index), part, migratetype, ListEnd::Head);
             at += 1 << at.trailing_zeros();
         }
-        Some((first, taken))
+        list.push_row((first, 1 << order.get()), (state, taken));
+        Some(taken)
     }
 }

@@ -1,7 +1,7 @@
 //! The free lists of a zone: for each order and migratetype one, and the count of each order.
 
 use super::shared::ZoneMut;
-use crate::memmap::{FrameIdx, FrameKind, FrameList, FrameState, FreeBlock, ListEnd};
+use crate::memmap::{Chain, FrameIdx, FrameKind, FrameList, FrameState, FreeBlock, ListEnd};
 use crate::{MAX_ORDER, MigrateType, Order};
 use core::fmt;
 
@@ -170,6 +170,24 @@ impl ZoneMut<'_> {
         let block = self.pop_unopened(order, migratetype)?;
         self.open(block.index(), order);
         Some(block)
+    }
+
+    /// Takes so many blocks off the head of a list of an order below the largest, at least one, or all if
+    /// there are fewer, and describes each by that word.
+    #[inline(always)]
+    pub(super) fn pop_chain(
+        &mut self,
+        (order, migratetype): (Order, MigrateType),
+        blocks: (u32, FrameState),
+    ) -> Option<Chain> {
+        debug_assert!(order < Order::MAX);
+        let list = self.areas.list_mut(order, migratetype);
+        let (chain, emptied) = list.pop_chain(self.links, blocks)?;
+        if emptied {
+            self.shared.list_emptied(order, migratetype.index());
+        }
+        self.areas.nr_free[order.index()] -= chain.blocks;
+        Some(chain)
     }
 
     /// As [`pop`](Self::pop), but `None` if the first block is a fresh largest one.

@@ -1,5 +1,5 @@
-//! Giving back blocks that follow each other, as many of a CPU's list do: each aligned block of them
-//! in one step, where merging one after the other would come to the same.
+//! Giving back blocks of a CPU's list: one by one, or as many as follow each other at once, each aligned
+//! block of them in one step, where merging one after the other would come to the same.
 
 #[cfg(test)]
 mod tests;
@@ -7,6 +7,7 @@ mod tests;
 use super::buddy::FreeTo;
 use super::shared::ZoneMut;
 use crate::memmap::{FrameIdx, FrameStack, FrameState, FreeBlock};
+use crate::migratetype::AskedType;
 use crate::{MigrateType, Order, PAGEBLOCK_ORDER};
 
 /// Which way a run grows.
@@ -14,6 +15,23 @@ use crate::{MigrateType, Order, PAGEBLOCK_ORDER};
 enum Direction {
     Up,
     Down,
+}
+
+impl Direction {
+    /// That of the block which begins so many frames, modulo 2^32, after another of the same order, if it is
+    /// beside it.
+    #[inline(always)]
+    fn of(distance: u32, order: Order) -> Option<Self> {
+        let size = 1 << order.get();
+        // One compare for both: it is -size or size.
+        if distance.wrapping_add(size) & !(2 * size) != 0 {
+            None
+        } else if distance == size {
+            Some(Self::Up)
+        } else {
+            Some(Self::Down)
+        }
+    }
 }
 
 /// Blocks of one order that are to be freed one after the other, each beside the one before, all in
@@ -34,38 +52,94 @@ struct Run {
 }
 
 impl ZoneMut<'_> {
-    /// Frees a block that was just taken off the end of a per-CPU list, and with it those that come next
-    /// there, while they have fewer frames than that: as long as each is beside the one before, in the same
-    /// pageblock and bound for the same type. Gives the number of frames.
+    /// Frees blocks of one order off the end of a per-CPU list, until there were so many frames; the last
+    /// block may be more. Gives the number of frames.
     ///
     /// A block goes to the type that was noted when it came to the list; while some pageblock of the zone is
     /// isolated, to that of its pageblock.
+    #[doc(alias = "free_pcppages_bulk")]
+    #[inline(always)]
+    pub(crate) fn free_off(&mut self, list: &mut FrameStack, order: Order, frames: u32) -> u32 {
+        match order {
+            Order::ZERO => self.free_each(list, Order::ZERO, frames),
+            order => self.again().free_off_larger(list, order, frames),
+        }
+    }
+
+    /// With the order known, each block takes less.
+    #[inline(never)]
+    fn free_off_larger(mut self, list: &mut FrameStack, order: Order, frames: u32) -> u32 {
+        self.free_each(list, order, frames)
+    }
+
+    #[inline(always)]
+    fn free_each(&mut self, list: &mut FrameStack, order: Order, frames: u32) -> u32 {
+        let mut freed = 0;
+        while freed < frames {
+            let (alone, beside) = self.free_each_alone(list, order, frames - freed);
+            freed += alone;
+            let Some((block, direction)) = beside else { break };
+            freed += self.again().free_row((block, order), direction, (list, frames - freed));
+        }
+        freed
+    }
+
+    /// Frees blocks one by one, until one comes that the next one is beside: that one is taken off the list,
+    /// and not freed.
+    #[inline(always)]
+    fn free_each_alone(
+        &mut self,
+        list: &mut FrameStack,
+        order: Order,
+        frames: u32,
+    ) -> (u32, Option<(FreeBlock, Direction)>) {
+        let (usual, to) = self.usual_type(list);
+        let (mut freed, mut others, mut beside) = (0, 0, None);
+        let mut end = list.end(self.links);
+        while freed < frames {
+            let Some(block) = end.next() else { break };
+            if let Some(direction) = Direction::of(end.distance_from(block.index()), order) {
+                beside = Some((block, direction));
+                break;
+            }
+            freed += 1 << order.get();
+            if self.links.frame(block.index()).state() == usual {
+                self.free_uncounted(block, order, to, FreeTo::Head);
+            } else {
+                others += 1 << order.get();
+                self.again().free_other(block, order);
+            }
+        }
+        self.shared.nr_free.add(u64::from(freed - others));
+        (freed, beside)
+    }
+
+    /// How the last block of a list is described, as most others are, and where those go that are. If there
+    /// is more to see than that, no block is described so.
+    #[inline(always)]
+    fn usual_type(&self, list: &FrameStack) -> (FrameState, MigrateType) {
+        let last = list.tail().map_or(FrameState::ABSENT, |last| self.links.frame(last).state());
+        match AskedType::from_number(last.type_number()) {
+            Some(to) if self.shared.nr_isolated.get() == 0 => (last, to.into()),
+            _ => (FrameState::ABSENT, MigrateType::Unmovable),
+        }
+    }
+
+    /// Frees a block that may be counted otherwise than most.
+    #[cold]
+    #[inline(never)]
+    fn free_other(mut self, block: FreeBlock, order: Order) {
+        let migratetype = self.pcp_type(block.index());
+        self.free_one_page(block, order, migratetype, FreeTo::Head);
+    }
+
+    /// Frees a block that was just taken off the end of a list, and with it those that come next there, while
+    /// they have fewer frames than that: as long as each is beside the one before, in the same pageblock and
+    /// bound for the same type. Gives the number of frames.
     ///
     /// One after the other, the blocks of an aligned larger block merge with each other alone until
     /// the last of them comes, which then merges with what is beside the larger block. So that is
     /// freed as a whole when its last part would be.
-    #[inline(always)]
-    pub(crate) fn free_with_next(
-        &mut self,
-        block: FreeBlock,
-        order: Order,
-        (list, frames): (&mut FrameStack, u32),
-    ) -> u32 {
-        let size = 1 << order.get();
-        let distance = list.end_from(block.index());
-        let direction = if distance == size {
-            Direction::Up
-        } else if distance == size.wrapping_neg() {
-            Direction::Down
-        } else {
-            let migratetype = self.pcp_type(block.index());
-            self.free_one_page(block, order, migratetype, FreeTo::Head);
-            return size;
-        };
-        self.again().free_row((block, order), direction, (list, frames))
-    }
-
-    /// The same, where the next block seems to be beside this one.
     #[inline(never)]
     fn free_row(
         mut self,
@@ -95,7 +169,7 @@ impl ZoneMut<'_> {
         let most = room.min(frames.saturating_sub(1)) >> run.order.get();
         // They become the inside of larger blocks, but for the first of each, which is described anew.
         let states = (self.links.frame(first).state(), FrameState::tail(self.bits));
-        let more = size * list.pop_tail_row(self.links, (first, step), states, most);
+        let more = size * list.end(self.links).take_row((first, step), states, most);
         if more == 0 {
             return;
         }
@@ -106,7 +180,7 @@ impl ZoneMut<'_> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn pcp_type(&self, index: FrameIdx) -> MigrateType {
         match self.shared.nr_isolated.get() {
             0 => self.links.frame(index).state().migratetype(),

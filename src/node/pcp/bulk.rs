@@ -21,9 +21,9 @@ impl Pcp {
             true => self.take_adapting(order, zone.shared),
             false => self.nr_to_take(order),
         };
-        let blocks = zone.rmqueue_bulk(order, most, migratetype, (flags, log), |row| {
-            list.push_tail_row(links, (row.first, index.frames()), (row.state, row.blocks));
-        });
+        let (kind, mut end) = ((order, migratetype), list.end(links));
+        let blocks = zone.rmqueue_bulk(kind, most, (flags, log), &mut end);
+        drop(end);
         self.add_supplied(blocks << order.get());
         blocks
     }
@@ -89,11 +89,7 @@ impl Pcp {
         let (mut left, mut index) = (frames.min(self.count()), first);
         for _ in 0..NR_PCP_LISTS {
             let (list, order) = (lists.list_mut(index), index.order());
-            let mut freed = 0;
-            while freed < left {
-                let Some(block) = list.pop_tail(zone.links) else { break };
-                freed += zone.free_with_next(block, order, (list, left - freed));
-            }
+            let freed = zone.free_off(list, order, left);
             if freed > 0 {
                 self.add_returned(freed);
                 note(index, freed >> order.get());

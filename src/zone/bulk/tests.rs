@@ -2,14 +2,14 @@
 
 extern crate std;
 
-use crate::memmap::FreeBlock;
+use crate::memmap::{FrameKind, FrameStack, FreeBlock};
 use crate::zone::ExtfragLog;
 use crate::zone::ZoneMut;
 use crate::zone::watermark::ZoneSnapshot;
 use crate::zone::watermark::setup::Watermarks;
 use crate::{
-    AllocFlags, Extfrag, MigrateType, Movability, Order, Pages, Pfn, PfnRange, RawZone,
-    RawZoneConfig,
+    AllocFlags, Extfrag, MigrateType, Movability, Order, PAGEBLOCK_ORDER, Pages, Pfn, PfnRange,
+    RawZone, RawZoneConfig,
 };
 use proptest::prelude::*;
 use std::vec;
@@ -100,16 +100,18 @@ fn at_once(
     (order, kind, flags): (Order, MigrateType, AllocFlags),
     count: u32,
 ) -> (Vec<Block>, Vec<Extfrag>) {
-    let (memmap, mut blocks) = (zone.memmap, Vec::new());
+    let (memmap, links, mut list) = (zone.memmap, zone.links, FrameStack::EMPTY);
     let mut log = ExtfragLog::default();
-    let taken = zone.rmqueue_bulk(order, count, kind, (flags, &mut log), |row| {
-        let starts = (0..row.blocks).map(|block| row.first.forward_in_block(block << order.get()));
-        blocks.extend(starts.map(|i| (i, memmap.pfn_of(i), row.state.migratetype())));
-    });
+    let taken = zone.rmqueue_bulk((order, kind), count, (flags, &mut log), &mut list.end(links));
+    let state = |index| links.frame(index).state();
+    let blocks: Vec<_> = list.iter(links).collect();
     assert_eq!(taken as usize, blocks.len());
-    let told = |(index, pfn, kind)| {
+    assert!(blocks.iter().all(|index| state(*index).kind() == FrameKind::Cached));
+    assert!(list.end(links).map(FreeBlock::into_index).eq(blocks.iter().rev().copied()));
+    let told = |index| {
+        let kind = state(index).migratetype();
         zone.set_allocated(FreeBlock::new(index), order);
-        (pfn, kind)
+        (memmap.pfn_of(index), kind)
     };
     (blocks.into_iter().map(told).collect(), log.events().collect())
 }
@@ -166,10 +168,10 @@ proptest! {
     #[test]
     fn a_refill_takes_what_single_requests_would(
         history in prop::collection::vec(step(), 0..120),
-        order in order(),
+        order in order().prop_map(|order| order.min(PAGEBLOCK_ORDER)),
         kind in kind(),
         flags in flags(),
-        count in 1_u32..400,
+        count in prop_oneof![1_u32..10, 1_u32..400],
     ) {
         compare(&history, (order, kind, flags_of(kind, flags)), count);
     }
@@ -187,6 +189,21 @@ fn a_refill_of_all_there_is() {
                 let frames = 0x1710 - if flags.is_empty() { 0x600 } else { 0 };
                 assert_eq!(taken, frames >> order.get(), "{order} {kind} {flags:?}");
             }
+        }
+    }
+}
+
+/// Of a list with 32 single blocks: fewer, all, and more than there are, of all orders that have lists.
+#[test]
+fn a_refill_from_single_blocks() {
+    for order in &Order::ALL[..4] {
+        let request = (*order, MigrateType::Movable, AllocFlags::empty());
+        let take = (0..64).map(|_| Step::Take(request.0, request.1, request.2));
+        // From the last on, so that those before it keep their places.
+        let every_other = (0..32).map(|block| Step::Free(63 - 2 * block));
+        let history: Vec<_> = take.chain(every_other).collect();
+        for count in [1, 2, 31, 32, 33, 70] {
+            assert_eq!(compare(&history, request, count), count);
         }
     }
 }

@@ -1,0 +1,137 @@
+//! The end of a list that is mostly used at its head: blocks that come from the zone, or go back to it.
+
+use super::FrameStack;
+use crate::memmap::block::FreeBlock;
+use crate::memmap::frame::{FrameState, Link};
+use crate::memmap::index::FrameIdx;
+use crate::memmap::links::{Chain, FrameLinks};
+
+/// The end of a list, in use. The list is put in order when this is dropped: until then its last block is
+/// named here, so that the compiler can keep it in a register.
+///
+/// # Invariants
+///
+/// From the list's head the next words lead to `last`, and from `last` the prev words lead to it. `None`:
+/// there is no block, whatever stands as the list's head. What stands in the next word of `last`, or as the
+/// list's tail, does not matter.
+#[derive(Debug)]
+pub(crate) struct StackEnd<'a> {
+    pub(super) list: &'a mut FrameStack,
+    pub(super) last: Option<FrameIdx>,
+    pub(super) links: FrameLinks,
+}
+
+impl StackEnd<'_> {
+    /// How many frames the last block begins after that one, modulo 2^32; anything where there is none.
+    #[inline(always)]
+    pub(crate) fn distance_from(&self, block: FrameIdx) -> u32 {
+        self.last.map_or(0, FrameIdx::get).wrapping_sub(block.get())
+    }
+
+    /// Takes blocks as long as each begins `step` frames on from the one before, the first of them from
+    /// `from`, and is described by the word `was`; at most so many. Gives their number: they are in flight
+    /// (I2), and described by `becomes`. A step down is one up, modulo 2^32.
+    pub(crate) fn take_row(
+        &mut self,
+        (from, step): (FrameIdx, u32),
+        (was, becomes): (FrameState, FrameState),
+        most: u32,
+    ) -> u32 {
+        let Some(mut last) = self.last else { return 0 };
+        let (mut taken, mut next) = (0, from.get().wrapping_add(step));
+        while taken < most && last.get() == next && self.links.frame(last).state() == was {
+            self.links.frame(last).set_state(becomes);
+            taken += 1;
+            if self.is_head(last) {
+                self.last = None;
+                return taken;
+            }
+            // INVARIANT: it is not the head, so there is one before it.
+            last = FrameIdx::of_section(self.links.frame(last).link(Link::Prev));
+            next = next.wrapping_add(step);
+        }
+        self.last = Some(last);
+        taken
+    }
+
+    #[inline(always)]
+    fn is_head(&self, block: FrameIdx) -> bool {
+        self.list.head == Some(block)
+    }
+
+    /// Puts blocks after all others.
+    #[inline(always)]
+    pub(crate) fn push_chain(&mut self, chain: &Chain) {
+        self.join(chain.first);
+        self.last = Some(chain.last);
+    }
+
+    /// Puts blocks after all others, and describes each by that word: so many, at least one, each `step`
+    /// frames on from the one before. They are in flight (I2), and parts of one aligned block that begins with
+    /// `first`.
+    #[inline(always)]
+    pub(crate) fn push_row(
+        &mut self,
+        (first, step): (FrameIdx, u32),
+        (state, blocks): (FrameState, u32),
+    ) {
+        self.join(first);
+        let mut frame = self.links.frame(first);
+        frame.set_state(state);
+        let mut last = first;
+        for _ in 1..blocks {
+            let next = last.forward_in_section(step);
+            frame.set_link(Link::Next, next.get());
+            frame = self.links.frame(next);
+            frame.set_link(Link::Prev, last.get());
+            frame.set_state(state);
+            last = next;
+        }
+        self.last = Some(last);
+    }
+
+    /// Links a block to the last one.
+    #[inline(always)]
+    fn join(&mut self, first: FrameIdx) {
+        match self.last {
+            Some(before) => {
+                self.links.frame(first).set_link(Link::Prev, before.get());
+                self.links.frame(before).set_link(Link::Next, first.get());
+            }
+            None => {
+                core::hint::cold_path();
+                self.list.head = Some(first);
+            }
+        }
+    }
+}
+
+impl Iterator for StackEnd<'_> {
+    type Item = FreeBlock;
+
+    /// Takes the last block.
+    #[inline(always)]
+    fn next(&mut self) -> Option<FreeBlock> {
+        let last = self.last?;
+        self.last = if self.is_head(last) {
+            core::hint::cold_path();
+            None
+        } else {
+            FrameIdx::from_link(self.links.frame(last).link(Link::Prev))
+        };
+        Some(FreeBlock::new(last))
+    }
+}
+
+impl Drop for StackEnd<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        match self.last {
+            Some(last) => {
+                self.list.tail = Some(last);
+                self.links.frame(last).set_link(Link::Next, 0);
+            }
+            None => self.list.head = None,
+        }
+    }
+}
