@@ -134,18 +134,7 @@ impl AskedType {
 
     /// `None`: requests don't have it.
     pub(crate) fn new(migratetype: MigrateType) -> Option<Self> {
-        Self::from_number(migratetype.index())
-    }
-
-    /// Of the migratetype with that number.
-    #[inline(always)]
-    pub(crate) fn from_number(number: usize) -> Option<Self> {
-        match number {
-            0 => Some(Self::Unmovable),
-            1 => Some(Self::Movable),
-            2 => Some(Self::Reclaimable),
-            _ => None,
-        }
+        Self::ALL.get(migratetype.index()).copied()
     }
 }
 

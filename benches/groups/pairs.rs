@@ -10,7 +10,7 @@ use page_alloc::Order;
 const GROUP: Group = Group::new("pairs");
 
 pub(crate) fn run(recorder: &mut Recorder) {
-    for order in [Order::O0, Order::O3, Order::O9] {
+    for order in [Order::O0, Order::O3, Order::O4, Order::O9, Order::O10] {
         if order == Order::ZERO {
             fresh::<Least>(recorder, GROUP, order);
         }

@@ -165,6 +165,7 @@ impl FrameList {
         links: FrameLinks,
         (most, state): (u32, FrameState),
     ) -> Option<(Chain, bool)> {
+        debug_assert!(most > 0);
         let first = self.head()?;
         let (mut last, mut blocks) = (first, 1);
         let emptied = loop {

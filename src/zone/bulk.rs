@@ -31,9 +31,8 @@ impl ExtfragLog {
 }
 
 impl ZoneMut<'_> {
-    /// Takes up to `count` blocks of an order below the largest for requests of a type, in the order in
-    /// which single requests would get them, and puts them at the end of a per-CPU list. Gives the number of
-    /// blocks.
+    /// Takes up to `count` blocks for requests of a type, in the order in which single requests would get
+    /// them, and puts them at the end of a per-CPU list. Gives the number of blocks.
     ///
     /// As Linux does, the free frames are counted down at the end only: what CMA is weighed against
     /// stays the same in between.
@@ -81,8 +80,7 @@ impl ZoneMut<'_> {
     ) -> Option<u32> {
         let state = FrameState::cached(order, migratetype, self.bits);
         if let Some(chain) = self.pop_chain((order, migratetype), (most, state)) {
-            list.push_chain(&chain);
-            return Some(chain.blocks);
+            return Some(list.push_chain(chain));
         }
         let current = self.shared.smallest_order(order, migratetype)?;
         let first = self.pop(current, migratetype)?.into_index();

@@ -10,9 +10,9 @@ use core::fmt;
 /// # Invariants
 ///
 /// A block is on the list that its first frame's state word names, and that word names this zone;
-/// a frame whose word says `Free` heads a block on a list (I2, I7). Every change goes through
-/// [`ZoneMut::add`] and [`ZoneMut::remove`], which keep words, lists, counts (I5) and the shared
-/// bits of non-empty lists in step.
+/// a frame whose word says `Free` heads a block on a list (I2, I7). Every change is made
+/// in this file, by methods that keep words, lists, counts (I5) and the shared bits of non-empty lists in
+/// step.
 pub(crate) struct FreeAreas {
     /// Blocks of each order, on all the lists (I5).
     nr_free: [u32; MAX_ORDER],
@@ -172,16 +172,19 @@ impl ZoneMut<'_> {
         Some(block)
     }
 
-    /// Takes so many blocks off the head of a list of an order below the largest, at least one, or all if
-    /// there are fewer, and describes each by that word.
+    /// Takes so many blocks off the head of a list, at least one, or all if there are fewer, and describes
+    /// each by that word. None of the largest order, which may be fresh.
     #[inline(always)]
     pub(super) fn pop_chain(
         &mut self,
         (order, migratetype): (Order, MigrateType),
         blocks: (u32, FrameState),
     ) -> Option<Chain> {
-        debug_assert!(order < Order::MAX);
+        if order == Order::MAX {
+            return None;
+        }
         let list = self.areas.list_mut(order, migratetype);
+        // INVARIANT: the words and the list are changed together (I2, I7).
         let (chain, emptied) = list.pop_chain(self.links, blocks)?;
         if emptied {
             self.shared.list_emptied(order, migratetype.index());

@@ -7,7 +7,6 @@ mod tests;
 use super::buddy::FreeTo;
 use super::shared::ZoneMut;
 use crate::memmap::{FrameIdx, FrameStack, FrameState, FreeBlock};
-use crate::migratetype::AskedType;
 use crate::{MigrateType, Order, PAGEBLOCK_ORDER};
 
 /// Which way a run grows.
@@ -59,19 +58,25 @@ impl ZoneMut<'_> {
     /// isolated, to that of its pageblock.
     #[doc(alias = "free_pcppages_bulk")]
     #[inline(always)]
-    pub(crate) fn free_off(&mut self, list: &mut FrameStack, order: Order, frames: u32) -> u32 {
+    pub(crate) fn free_from_end(
+        &mut self,
+        list: &mut FrameStack,
+        order: Order,
+        frames: u32,
+    ) -> u32 {
         match order {
+            // With the order known, each block takes less.
             Order::ZERO => self.free_each(list, Order::ZERO, frames),
-            order => self.again().free_off_larger(list, order, frames),
+            order => self.again().free_larger_from_end(list, order, frames),
         }
     }
 
-    /// With the order known, each block takes less.
     #[inline(never)]
-    fn free_off_larger(mut self, list: &mut FrameStack, order: Order, frames: u32) -> u32 {
+    fn free_larger_from_end(mut self, list: &mut FrameStack, order: Order, frames: u32) -> u32 {
         self.free_each(list, order, frames)
     }
 
+    /// Frees single blocks and runs of them.
     #[inline(always)]
     fn free_each(&mut self, list: &mut FrameStack, order: Order, frames: u32) -> u32 {
         let mut freed = 0;
@@ -84,8 +89,9 @@ impl ZoneMut<'_> {
         freed
     }
 
-    /// Frees blocks one by one, until one comes that the next one is beside: that one is taken off the list,
-    /// and not freed.
+    /// Frees blocks one by one, until there were so many frames, or one comes that the next one is beside: that
+    /// one is taken off the list, and not freed. Gives the number of frames, and the block. What is free is
+    /// counted at the end only.
     #[inline(always)]
     fn free_each_alone(
         &mut self,
@@ -97,7 +103,7 @@ impl ZoneMut<'_> {
         let (mut freed, mut others, mut beside) = (0, 0, None);
         let mut end = list.end(self.links);
         while freed < frames {
-            let Some(block) = end.next() else { break };
+            let Some(block) = end.pop() else { break };
             if let Some(direction) = Direction::of(end.distance_from(block.index()), order) {
                 beside = Some((block, direction));
                 break;
@@ -110,22 +116,20 @@ impl ZoneMut<'_> {
                 self.again().free_other(block, order);
             }
         }
-        self.shared.nr_free.add(u64::from(freed - others));
+        self.shared.add_free(to, (freed - others).into());
         (freed, beside)
     }
 
-    /// How the last block of a list is described, as most others are, and where those go that are. If there
-    /// is more to see than that, no block is described so.
+    /// How the last block of a list is described, as most others are, and the type that those go to. While a
+    /// pageblock is isolated the word does not tell the type: then no block is described so.
     #[inline(always)]
     fn usual_type(&self, list: &FrameStack) -> (FrameState, MigrateType) {
-        let last = list.tail().map_or(FrameState::ABSENT, |last| self.links.frame(last).state());
-        match AskedType::from_number(last.type_number()) {
-            Some(to) if self.shared.nr_isolated.get() == 0 => (last, to.into()),
-            _ => (FrameState::ABSENT, MigrateType::Unmovable),
-        }
+        let last = list.tail().filter(|_| self.shared.nr_isolated.get() == 0);
+        let state = last.map_or(FrameState::ABSENT, |last| self.links.frame(last).state());
+        (state, state.migratetype())
     }
 
-    /// Frees a block that may be counted otherwise than most.
+    /// Frees a block that is described otherwise than most.
     #[cold]
     #[inline(never)]
     fn free_other(mut self, block: FreeBlock, order: Order) {

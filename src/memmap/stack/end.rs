@@ -11,7 +11,7 @@ use crate::memmap::links::{Chain, FrameLinks};
 ///
 /// # Invariants
 ///
-/// From the list's head the next words lead to `last`, and from `last` the prev words lead to it. `None`:
+/// From the list's head the next words lead to `last`, and from `last` the prev words lead to the head. `None`:
 /// there is no block, whatever stands as the list's head. What stands in the next word of `last`, or as the
 /// list's tail, does not matter.
 #[derive(Debug)]
@@ -26,6 +26,19 @@ impl StackEnd<'_> {
     #[inline(always)]
     pub(crate) fn distance_from(&self, block: FrameIdx) -> u32 {
         self.last.map_or(0, FrameIdx::get).wrapping_sub(block.get())
+    }
+
+    /// Takes the last block.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Option<FreeBlock> {
+        let last = self.last?;
+        self.last = if self.is_head(last) {
+            core::hint::cold_path();
+            None
+        } else {
+            FrameIdx::from_link(self.links.frame(last).link(Link::Prev))
+        };
+        Some(FreeBlock::new(last))
     }
 
     /// Takes blocks as long as each begins `step` frames on from the one before, the first of them from
@@ -46,7 +59,7 @@ impl StackEnd<'_> {
                 self.last = None;
                 return taken;
             }
-            // INVARIANT: it is not the head, so there is one before it.
+            // INVARIANT: it is not the head, so there is one before it. Not to ask takes less.
             last = FrameIdx::of_section(self.links.frame(last).link(Link::Prev));
             next = next.wrapping_add(step);
         }
@@ -59,11 +72,13 @@ impl StackEnd<'_> {
         self.list.head == Some(block)
     }
 
-    /// Puts blocks after all others.
+    /// Puts blocks after all others. Gives their number.
+    #[expect(clippy::needless_pass_by_value, reason = "the blocks are on this list then")]
     #[inline(always)]
-    pub(crate) fn push_chain(&mut self, chain: &Chain) {
+    pub(crate) fn push_chain(&mut self, chain: Chain) -> u32 {
         self.join(chain.first);
         self.last = Some(chain.last);
+        chain.blocks
     }
 
     /// Puts blocks after all others, and describes each by that word: so many, at least one, each `step`
@@ -75,6 +90,7 @@ impl StackEnd<'_> {
         (first, step): (FrameIdx, u32),
         (state, blocks): (FrameState, u32),
     ) {
+        debug_assert!(blocks > 0);
         self.join(first);
         let mut frame = self.links.frame(first);
         frame.set_state(state);
@@ -103,23 +119,6 @@ impl StackEnd<'_> {
                 self.list.head = Some(first);
             }
         }
-    }
-}
-
-impl Iterator for StackEnd<'_> {
-    type Item = FreeBlock;
-
-    /// Takes the last block.
-    #[inline(always)]
-    fn next(&mut self) -> Option<FreeBlock> {
-        let last = self.last?;
-        self.last = if self.is_head(last) {
-            core::hint::cold_path();
-            None
-        } else {
-            FrameIdx::from_link(self.links.frame(last).link(Link::Prev))
-        };
-        Some(FreeBlock::new(last))
     }
 }
 

@@ -48,9 +48,9 @@ fn with_links<A>(f: impl FnOnce(FrameLinks, FrameIdx) -> A) -> A {
 fn from_the_end(mut stack: FrameStack, links: FrameLinks, first: FrameIdx) -> Vec<u32> {
     let forward: Vec<FrameIdx> = stack.iter(links).collect();
     let mut rest: Vec<FrameIdx> = Vec::new();
-    for block in stack.end(links) {
-        rest.push(block.into_index());
-    }
+    let mut end = stack.end(links);
+    rest.extend(core::iter::from_fn(|| end.pop()).map(FreeBlock::into_index));
+    drop(end);
     assert!(stack.head().is_none());
     assert!(rest.iter().rev().eq(&forward), "{forward:?}");
     rest.into_iter().map(|index| index.offset_in(first)).collect()

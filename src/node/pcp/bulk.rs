@@ -21,9 +21,8 @@ impl Pcp {
             true => self.take_adapting(order, zone.shared),
             false => self.nr_to_take(order),
         };
-        let (kind, mut end) = ((order, migratetype), list.end(links));
-        let blocks = zone.rmqueue_bulk(kind, most, (flags, log), &mut end);
-        drop(end);
+        let kind = (order, migratetype);
+        let blocks = zone.rmqueue_bulk(kind, most, (flags, log), &mut list.end(links));
         self.add_supplied(blocks << order.get());
         blocks
     }
@@ -89,7 +88,7 @@ impl Pcp {
         let (mut left, mut index) = (frames.min(self.count()), first);
         for _ in 0..NR_PCP_LISTS {
             let (list, order) = (lists.list_mut(index), index.order());
-            let freed = zone.free_off(list, order, left);
+            let freed = zone.free_from_end(list, order, left);
             if freed > 0 {
                 self.add_returned(freed);
                 note(index, freed >> order.get());

@@ -2,14 +2,14 @@
 
 extern crate std;
 
-use crate::memmap::{FrameKind, FrameStack, FreeBlock};
+use crate::memmap::{FrameStack, FrameState, FreeBlock};
 use crate::zone::ExtfragLog;
 use crate::zone::ZoneMut;
 use crate::zone::watermark::ZoneSnapshot;
 use crate::zone::watermark::setup::Watermarks;
 use crate::{
-    AllocFlags, Extfrag, MigrateType, Movability, Order, PAGEBLOCK_ORDER, Pages, Pfn, PfnRange,
-    RawZone, RawZoneConfig,
+    AllocFlags, Extfrag, MigrateType, Movability, Order, Pages, Pfn, PfnRange, RawZone,
+    RawZoneConfig,
 };
 use proptest::prelude::*;
 use std::vec;
@@ -106,8 +106,11 @@ fn at_once(
     let state = |index| links.frame(index).state();
     let blocks: Vec<_> = list.iter(links).collect();
     assert_eq!(taken as usize, blocks.len());
-    assert!(blocks.iter().all(|index| state(*index).kind() == FrameKind::Cached));
-    assert!(list.end(links).map(FreeBlock::into_index).eq(blocks.iter().rev().copied()));
+    let described = |index| FrameState::cached(order, state(index).migratetype(), zone.bits);
+    assert!(blocks.iter().all(|index| state(*index) == described(*index)));
+    let mut end = list.end(links);
+    let from_the_end = core::iter::from_fn(|| end.pop()).map(FreeBlock::into_index);
+    assert!(from_the_end.eq(blocks.iter().rev().copied()));
     let told = |index| {
         let kind = state(index).migratetype();
         zone.set_allocated(FreeBlock::new(index), order);
@@ -168,7 +171,7 @@ proptest! {
     #[test]
     fn a_refill_takes_what_single_requests_would(
         history in prop::collection::vec(step(), 0..120),
-        order in order().prop_map(|order| order.min(PAGEBLOCK_ORDER)),
+        order in order(),
         kind in kind(),
         flags in flags(),
         count in prop_oneof![1_u32..10, 1_u32..400],

@@ -3,6 +3,7 @@
 
 extern crate std;
 
+use super::Direction;
 use crate::memmap::{FrameIdx, FrameStack, FrameState, FreeBlock};
 use crate::zone::ZoneMut;
 use crate::zone::buddy::FreeTo;
@@ -29,6 +30,7 @@ fn stretch() -> impl Strategy<Value = Stretch> {
     let kind = prop_oneof![
         4 => Just(MigrateType::Movable),
         1 => Just(MigrateType::Reclaimable),
+        1 => Just(MigrateType::Unmovable),
         1 => Just(MigrateType::HighAtomic),
     ];
     (start, any::<bool>(), prop_oneof![Just(1), 1_u32..70], kind)
@@ -103,19 +105,20 @@ proptest! {
     #[test]
     fn a_run_is_one_after_the_other(
         stretches in prop::collection::vec(stretch(), 1..24),
-        order in prop::sample::select(&Order::ALL[..4]),
+        order in prop_oneof![4 => prop::sample::select(&Order::ALL[..4]), 1 => Just(PAGEBLOCK_ORDER)],
         most in 1_u32..200,
         isolated in prop::sample::select(&[&[] as &[u64], &[], &[0], &[1, 3]]),
     ) {
         let blocks = sequence(&stretches, order);
         let by_runs = after((&blocks, isolated), order, |zone, list| {
             while list.head().is_some() {
-                let freed = zone.free_off(list, order, most);
+                let freed = zone.free_from_end(list, order, most);
                 assert!((freed >= most || list.head().is_none()) && freed < most + (1 << order.get()));
             }
         });
         let one_by_one = after((&blocks, isolated), order, |zone, list| {
-            for block in list.end(zone.links) {
+            let mut end = list.end(zone.links);
+            while let Some(block) = end.pop() {
                 let noted = zone.links.frame(block.index()).state().migratetype();
                 let now = zone.memmap.pageblock(block.index()).migratetype();
                 let kind = if isolated.is_empty() { noted } else { now };
@@ -123,5 +126,26 @@ proptest! {
             }
         });
         assert_eq!(by_runs, one_by_one);
+    }
+}
+
+/// Only the two blocks beside a block are beside it.
+#[test]
+fn which_blocks_are_beside() {
+    for order in Order::ALL {
+        let size = 1_i32 << order.get();
+        for distance in (-5000..5000).chain([i32::MIN, i32::MAX, i32::MIN + size, i32::MAX - size])
+        {
+            let expected = match distance {
+                up if up == size => Some(Direction::Up),
+                down if down == -size => Some(Direction::Down),
+                _ => None,
+            };
+            assert_eq!(
+                Direction::of(distance.cast_unsigned(), order),
+                expected,
+                "{order} {distance}"
+            );
+        }
     }
 }
