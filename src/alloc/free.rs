@@ -4,7 +4,7 @@
 mod tests;
 
 use super::PageAllocator;
-use crate::memmap::{FrameIdx, FrameState, FreeBlock};
+use crate::memmap::{BlockName, FrameIdx, FrameState, FreeBlock};
 use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
@@ -197,8 +197,6 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.free_to_zone(machine, block, pages)
     }
 
-    /// Frees a block to its zone. It is looked at again under the zone's lock: two that wrongly free
-    /// the same block by number at once may both have come here.
     #[inline(always)]
     fn free_to_zone(
         &self,
@@ -206,16 +204,29 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Unheld { index, state }: Unheld,
         pages: Pages,
     ) -> Result<(), Refused> {
-        let Some(zone) = machine.zone(state.zone()) else { return self.refuse(pages) };
-        {
-            let (memmap, irq) = (&machine.memmap, IrqGuard::new(&self.platform));
-            let mut held = zone.hold(memmap, &irq);
-            if memmap.frame(index).state().is_block_of(pages.name()) {
-                zone.shared.events.freed.add(pages.order().nr_pages());
-                held.zone().free_block(FreeBlock::new(index), pages.order());
-                return Ok(());
-            }
+        match self.free_allocated(machine, (index, state), pages.name()) {
+            true => Ok(()),
+            false => self.refuse(pages),
         }
-        self.refuse(pages)
+    }
+
+    /// Frees a block to its zone. It is looked at again under the zone's lock: two that wrongly free
+    /// the same block by number at once may both have come here. False: it is no longer allocated.
+    #[inline(always)]
+    pub(super) fn free_allocated(
+        &self,
+        machine: &Machine,
+        (index, state): (FrameIdx, FrameState),
+        name: BlockName,
+    ) -> bool {
+        let Some(zone) = machine.zone(state.zone()) else { return false };
+        let (memmap, irq, order) = (&machine.memmap, IrqGuard::new(&self.platform), name.order());
+        let mut held = zone.hold(memmap, &irq);
+        let is_allocated = memmap.frame(index).state().is_block_of(name);
+        if is_allocated {
+            zone.shared.events.freed.add(order.nr_pages());
+            held.zone().free_block(FreeBlock::new(index), order);
+        }
+        is_allocated
     }
 }

@@ -1,5 +1,6 @@
 //! The quick way: a request that asks for nothing special, a zone with ample memory, and a block at
-//! hand on the running CPU's lists; or a block that comes back to them from its only holder. What
+//! hand on the running CPU's lists, or on the zone's for an order without such lists
+//! (`alloc/routed.rs`); or a block that comes back to them from its only holder. What
 //! this does is what the long way would do. Where that can't be seen at a glance nothing happens
 //! here, and the long way is taken.
 
@@ -15,23 +16,35 @@ use crate::trace::Trace;
 use crate::{CpuId, Gfp, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
-    /// Takes a block from the running CPU's lists, for a request that was let in, in whatever context: that
-    /// counts when there is too little. `None`: look closer; nothing happened.
+    /// Takes a block from the running CPU's lists, or from the zone if the order has no lists, for a request
+    /// that was let in, in whatever context: that counts when there is too little. `None`: look closer; nothing
+    /// happened.
     #[inline]
     pub(super) fn quick_alloc(&self, gfp: Gfp, order: Order) -> Option<Pages> {
-        if gfp.intersects(Gfp::THISNODE | Gfp::WRITE) || self.reclaim.cpusets_enabled() {
+        if self.is_special(gfp) {
             return None;
         }
         let pages = match order {
             Order::ZERO => self.quick_page(gfp),
             order if order <= PAGE_ALLOC_COSTLY_ORDER => self.quick_small(gfp, order),
-            PAGEBLOCK_ORDER => self.quick_pageblock(gfp),
-            _ => None,
+            _ => self.quick_large(gfp, order),
         }?;
+        Some(self.cleared(pages, gfp))
+    }
+
+    /// Whether a request has to look further than at the zone that it prefers, or closer.
+    #[inline(always)]
+    pub(super) fn is_special(&self, gfp: Gfp) -> bool {
+        gfp.intersects(Gfp::THISNODE | Gfp::WRITE) || self.reclaim.cpusets_enabled()
+    }
+
+    /// A block for a request, cleared if that asks for it.
+    #[inline(always)]
+    pub(super) fn cleared(&self, pages: Pages, gfp: Gfp) -> Pages {
         if gfp.contains(Gfp::ZERO) {
             self.clear(&pages);
         }
-        Some(pages)
+        pages
     }
 
     /// As [`quick_pop`](Self::quick_pop), for a single frame: most requests are for one.
@@ -56,9 +69,13 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.quick_pop(gfp, order, |kind| PcpIndex::of_small(order.get(), kind))
     }
 
+    /// The orders above it: only that of a pageblock has lists.
     #[inline(never)]
-    fn quick_pageblock(&self, gfp: Gfp) -> Option<Pages> {
-        self.quick_pop(gfp, PAGEBLOCK_ORDER, PcpIndex::of_large)
+    fn quick_large(&self, gfp: Gfp, order: Order) -> Option<Pages> {
+        match order {
+            PAGEBLOCK_ORDER => self.quick_pop(gfp, PAGEBLOCK_ORDER, PcpIndex::of_large),
+            _ => self.alloc_whole(gfp, order),
+        }
     }
 
     #[inline(always)]
@@ -81,9 +98,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Some(pages)
     }
 
-    /// Puts a block back on the running CPU's lists, as most frees do: one that has no other holder,
-    /// in a pageblock of a type that requests have. The caller gives its token for it. False: look
-    /// closer; nothing happened.
+    /// Puts a block back on the running CPU's lists, as most frees do, or to its zone if its order has none:
+    /// one that has no other holder, in a pageblock of a type that requests have. The caller gives its token
+    /// for it. False: look closer; nothing happened.
     #[inline]
     pub(super) fn quick_free(&self, name: BlockName) -> bool {
         if let Some(address) = name.single() {
@@ -91,8 +108,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         }
         match name.order() {
             order if order <= PAGE_ALLOC_COSTLY_ORDER => self.quick_free_small(name),
-            PAGEBLOCK_ORDER => self.quick_free_pageblock(name),
-            _ => false,
+            _ => self.quick_free_large(name),
         }
     }
 
@@ -120,13 +136,33 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         self.quick_push(self.at_hand(), (address, order), list)
     }
 
+    /// As [`quick_large`](Self::quick_large).
     #[inline(never)]
+    fn quick_free_large(&self, name: BlockName) -> bool {
+        match name.order() {
+            PAGEBLOCK_ORDER => self.quick_free_pageblock(name),
+            _ => self.quick_free_whole(name),
+        }
+    }
+
+    #[inline(always)]
     fn quick_free_pageblock(&self, name: BlockName) -> bool {
         let at_hand = self.at_hand();
         at_hand.pcps.takes(PAGEBLOCK_ORDER)
             && self
                 .quick_push(at_hand, (name.frame_address(), PAGEBLOCK_ORDER), PcpIndex::of_large)
                 .is_some()
+    }
+
+    /// Puts a block of an order without lists back to its zone.
+    #[inline(never)]
+    fn quick_free_whole(&self, name: BlockName) -> bool {
+        let Some(machine) = self.machine().filter(|_| !self.trace.traces_page_free()) else {
+            return false;
+        };
+        Found::of(&machine.at_hand, name.frame_address(), name.order()).is_some_and(|found| {
+            self.free_allocated(machine, (found.place.index(), found.state), name)
+        })
     }
 
     /// `None`: look closer.

@@ -31,18 +31,19 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         admitted: (Gfp, Context),
         order: Order,
     ) -> Result<Pages, AllocError> {
-        if let Some(machine) = self.machine().filter(|machine| !machine.pcps.takes(order)) {
-            let whole = self.alloc_whole(machine, admitted.0, order);
-            if let Some(pages) = whole.or_else(|| self.alloc_split(machine, admitted.0, order)) {
-                return Ok(pages);
-            }
+        if let Some(machine) = self.machine().filter(|machine| !machine.pcps.takes(order))
+            && let Some(pages) = self.alloc_split(machine, admitted.0, order)
+        {
+            return Ok(self.cleared(pages, admitted.0));
         }
         self.alloc_admitted(admitted, order, None, None)
     }
 
-    /// Takes a block of just the order asked for, if there seems to be one.
+    /// Takes a block of just the order asked for, which has no lists, for a request that asks for nothing
+    /// special, if there seems to be one. It is not cleared. `None`: look closer; nothing happened.
     #[inline(never)]
-    fn alloc_whole(&self, machine: &Machine, gfp: Gfp, order: Order) -> Option<Pages> {
+    pub(super) fn alloc_whole(&self, gfp: Gfp, order: Order) -> Option<Pages> {
+        let machine = self.machine()?;
         let way = self.way(machine, gfp, order)?;
         if way.zone.shared.nonempty_orders(way.migratetype) >> order.get() & 1 == 0 {
             return None;
@@ -52,9 +53,13 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         })
     }
 
-    /// Splits a larger block, if there is none of just that order.
+    /// Takes a block of that order, or splits a larger one, where nothing special is asked for. It is not
+    /// cleared. `None`: look closer; nothing happened.
     #[inline(never)]
     fn alloc_split(&self, machine: &Machine, gfp: Gfp, order: Order) -> Option<Pages> {
+        if self.is_special(gfp) {
+            return None;
+        }
         let way = self.way(machine, gfp, order)?;
         self.alloc_by(machine, (gfp, way), order, |zone, t| zone.rmqueue_own(order, t, cma_flag(t)))
     }
@@ -75,10 +80,6 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// The way of a request, by the running CPU's route; `None`: look closer.
     #[inline(always)]
     fn way<'m>(&self, machine: &'m Machine, gfp: Gfp, order: Order) -> Option<Way<'m>> {
-        let special = gfp.intersects(Gfp::THISNODE | Gfp::WRITE);
-        if special || machine.pcps.takes(order) || self.reclaim.cpusets_enabled() {
-            return None;
-        }
         let cpu = machine.cpus.as_slice().get(self.platform.cpu_id().index())?;
         let zone = machine.zone(cpu.routes.zone(gfp));
         let zone = zone.filter(|zone| zone.shared.is_ample_for(order))?;
@@ -112,9 +113,6 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         frame.set_state(frame.state().asked_for(way.migratetype));
         let pages = memmap.token(index, order);
         self.trace.mm_page_alloc_zone_locked(pages.pfn(), order, way.migratetype);
-        if gfp.contains(Gfp::ZERO) {
-            self.clear(&pages);
-        }
         self.trace.mm_page_alloc(Some(pages.pfn()), order, gfp, way.migratetype);
         pages
     }
