@@ -7,6 +7,7 @@ use page_alloc::{
     FreeError, IrqFlags, Order, PageAllocator, Pages, Pfn, PfnRange, PhysAddr, Platform, Reclaim,
     Trace,
 };
+use std::cell::RefCell;
 
 /// Frees a block by number, rightly or wrongly.
 pub fn free<R: Reclaim, T: Trace>(
@@ -51,14 +52,36 @@ pub fn bounds(sim: &Sim, range: PfnRange) -> (u8, u8) {
     bytes.iter().fold((u8::MAX, 0), |(least, most), &byte| (least.min(byte), most.max(byte)))
 }
 
+thread_local! {
+    static INTERRUPT: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+/// Has an interrupt come on a `Board` just before interrupts are turned off the next time.
+pub fn interrupt(handler: impl FnOnce() + 'static) {
+    INTERRUPT.set(Some(Box::new(handler)));
+}
+
+/// As [`free`], on a board.
+pub fn free_on_board(
+    allocator: &PageAllocator<Board>,
+    pfn: Pfn,
+    order: Order,
+) -> Result<(), FreeError> {
+    // SAFETY: no memory of a `Board` is ever reached, so that no reference to it can be broken.
+    unsafe { allocator.free_pages_raw(pfn, order) }
+}
+
 /// A port of one CPU whose memory can't be reached.
 #[derive(Debug)]
 pub struct Board;
 
-// SAFETY: one thread uses a `Board`, there are no interrupts, and no memory of it is ever
-// reached: its tables lie on the host's heap, and nothing is zeroed.
+// SAFETY: one thread uses a `Board`, its interrupts are calls of that thread, which come where
+// interrupts are on, and no memory of it is ever reached: its tables lie on the host's heap, and nothing is zeroed.
 unsafe impl Platform for Board {
     fn irq_save(&self) -> IrqFlags {
+        if let Some(interrupt) = INTERRUPT.take() {
+            interrupt();
+        }
         IrqFlags(0)
     }
 

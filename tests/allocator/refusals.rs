@@ -166,7 +166,7 @@ fn zeroed_memory() {
     let sim = Sim::boot(config).unwrap();
     let all = PfnRange::new(Pfn::new(1), Pfn::new(8192));
     raw::fill(&sim, all, 0xee);
-    for order in [Order::ZERO, Order::O3, Order::MAX] {
+    for order in [Order::ZERO, Order::O3, Order::O4, Order::MAX] {
         let pages = sim.alloc_pages(Gfp::KERNEL | Gfp::ZERO, order).unwrap();
         let range = pages.range();
         assert_eq!(raw::bounds(&sim, range), (0, 0), "order {order}");

@@ -2,11 +2,11 @@
 
 use crate::dump::dump;
 use crate::plan::{Node, Plan};
-use crate::raw;
+use crate::raw::{self, Board};
 use crate::sim_machine::config;
-use page_alloc::boot::{MemoryKind, MemoryRegion};
+use page_alloc::boot::{BootInfo, MemoryKind, MemoryRegion, metadata_bytes};
 use page_alloc::sim::{Sim, SimConfig};
-use page_alloc::{FreeError, Gfp, Movability, NodeId, Order, Pages, Pfn, PhysAddr};
+use page_alloc::{FreeError, Gfp, Movability, NodeId, Order, PageAllocator, Pages, Pfn, PhysAddr};
 
 /// Two nodes. The first has a hole and reserved frames inside a pageblock, the second is two
 /// sections of which nothing was ever allocated.
@@ -118,6 +118,25 @@ fn double_frees() {
     refused(&sim, a.get(), FreeError::NotAllocated);
     assert_eq!(raw::free(&sim, c, Order::ZERO), Ok(()));
     refused(&sim, c.get(), FreeError::NotHead);
+}
+
+/// A wrong free by number, in an interrupt that comes when the right one has looked at the block already:
+/// the right one, which comes second, is told so. Of orders that have no per-CPU lists.
+#[test]
+fn a_double_free_by_an_interrupt() {
+    let map = [MemoryRegion::new(PhysAddr::new(0x40_0000), 0x80_0000, MemoryKind::Usable)];
+    let info = BootInfo::new(&map);
+    let allocator: &PageAllocator<Board> = Box::leak(Box::new(PageAllocator::new(Board)));
+    raw::init_in(allocator, &info, metadata_bytes(&info, 12).unwrap()).unwrap();
+    for order in [Order::O4, Order::MAX] {
+        let pages = allocator.alloc_pages(Gfp::KERNEL, order).unwrap();
+        let pfn = pages.pfn();
+        raw::interrupt(move || assert_eq!(raw::free_on_board(allocator, pfn, order), Ok(())));
+        let refused = allocator.free_pages(pages).unwrap_err();
+        assert_eq!(refused.reason, FreeError::NotAllocated(pfn));
+        assert_eq!(allocator.nr_free_pages(), 2048);
+        assert_eq!(allocator.verify(), Ok(()));
+    }
 }
 
 /// A frame freed twice and meanwhile allocated again is the new owner's: no error can be told, but
