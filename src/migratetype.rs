@@ -117,7 +117,6 @@ impl MigrateType {
     }
 }
 
-/// The name as `/proc/pagetypeinfo` prints it.
 /// A migratetype that requests have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -131,6 +130,17 @@ impl AskedType {
     /// In the order of their numbers, which are those of the migratetypes.
     pub(crate) const ALL: [Self; MIGRATE_PCPTYPES] =
         [Self::Unmovable, Self::Movable, Self::Reclaimable];
+
+    /// The type with that number; `None`: requests don't have it.
+    #[inline(always)]
+    pub(crate) const fn of_number(number: u32) -> Option<Self> {
+        match number {
+            0 => Some(Self::Unmovable),
+            1 => Some(Self::Movable),
+            2 => Some(Self::Reclaimable),
+            _ => None,
+        }
+    }
 
     /// `None`: requests don't have it.
     pub(crate) fn new(migratetype: MigrateType) -> Option<Self> {
@@ -149,6 +159,7 @@ impl From<AskedType> for MigrateType {
     }
 }
 
+/// The name as `/proc/pagetypeinfo` prints it.
 impl fmt::Display for MigrateType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -155,7 +155,8 @@ impl<'m> RawZone<'m> {
     }
 
     fn populate(&mut self, config: &RawZoneConfig<'_>) {
-        let mut zone = ZoneMut::new(&self.shared, &mut self.areas, &self.memmap);
+        let mut zone =
+            ZoneMut::new(&self.shared, &mut self.areas, (&self.memmap, self.memmap.links()));
         let mut describer = Describer::new(&self.memmap);
         for (range, giving) in pieces(config) {
             zone.give(&mut describer, range, giving);
@@ -178,7 +179,7 @@ impl<'m> RawZone<'m> {
     }
 
     pub(crate) fn zone(&mut self) -> ZoneMut<'_> {
-        ZoneMut::new(&self.shared, &mut self.areas, &self.memmap)
+        ZoneMut::new(&self.shared, &mut self.areas, (&self.memmap, self.memmap.links()))
     }
 
     /// Takes a block for a request of this type. Above order 0, a request with

@@ -50,6 +50,7 @@ pub(crate) const CASES: &[Case] = &[
     pair("alloc/warm-pair-order-9", |n| warm_pairs::<Machine>(Order::O9, n)),
     pair("alloc/warm-pair-order-10", |n| warm_pairs::<Machine>(Order::O10, n)),
     pair("alloc/fresh-pair-order-0", |n| fresh_pairs::<Machine>(Order::O0, n)),
+    pair("alloc/fresh-pair-order-4", |n| fresh_pairs::<Machine>(Order::O4, n)),
     pair("alloc/checkerboard-pair-order-0", checkerboard_pairs::<Machine>),
     pair("alloc/atomic-warm-pair-order-0", |n| warm_pairs::<Atomic>(Order::O0, n)),
     pair("alloc/dma32-warm-pair-order-0", |n| warm_pairs::<Dma32>(Order::O0, n)),

@@ -96,7 +96,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let frames = pages.iter_mut().map_while(|place| {
             let found = find(place).filter(|found| found.state.zone_bits() == zone)?;
             *place = None;
-            Some((PcpIndex::of_small(0, found.kind), found.into_cached(pcp)))
+            Some((PcpIndex::of_small(0, found.kind as u32), found.into_cached(pcp)))
         });
         pcp.push_singles(&mut lists, frames, machine.memmap.links())
     }

@@ -4,7 +4,7 @@
 mod tests;
 
 use super::PageAllocator;
-use crate::memmap::{BlockName, FrameIdx, FrameState, FreeBlock};
+use crate::memmap::{FrameIdx, FrameState, FreeBlock};
 use crate::node::Machine;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
@@ -204,29 +204,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Unheld { index, state }: Unheld,
         pages: Pages,
     ) -> Result<(), Refused> {
-        match self.free_allocated(machine, (index, state), pages.name()) {
-            true => Ok(()),
-            false => self.refuse(pages),
-        }
-    }
-
-    /// Frees a block to its zone. It is looked at again under the zone's lock: two that wrongly free
-    /// the same block by number at once may both have come here. False: it is no longer allocated.
-    #[inline(always)]
-    pub(super) fn free_allocated(
-        &self,
-        machine: &Machine,
-        (index, state): (FrameIdx, FrameState),
-        name: BlockName,
-    ) -> bool {
-        let Some(zone) = machine.zone(state.zone()) else { return false };
-        let (memmap, irq, order) = (&machine.memmap, IrqGuard::new(&self.platform), name.order());
+        let Some(zone) = machine.zone(state.zone()) else { return self.refuse(pages) };
+        let (memmap, irq, order) = (&machine.memmap, IrqGuard::new(&self.platform), pages.order());
+        // It is looked at again under the lock: two that wrongly free the same block by number at once may
+        // both have come here.
         let mut held = zone.hold(memmap, &irq);
-        let is_allocated = memmap.frame(index).state().is_block_of(name);
+        let is_allocated = memmap.frame(index).state().is_block_of(pages.name());
         if is_allocated {
             zone.shared.events.freed.add(order.nr_pages());
             held.zone().free_block(FreeBlock::new(index), order);
         }
-        is_allocated
+        drop(held);
+        drop(irq);
+        if is_allocated { Ok(()) } else { self.refuse(pages) }
     }
 }

@@ -5,13 +5,13 @@
 //! here, and the long way is taken.
 
 use super::PageAllocator;
-use crate::memmap::{BlockName, Frame, FrameAddress, FrameState, FreeBlock, Place};
+use crate::memmap::{BlockName, Frame, FrameAddress, FrameState, FreeBlock, Pageblock, Place};
 use crate::migratetype::AskedType;
 use crate::node::AtHand;
 use crate::node::pcp::{Pcp, PcpIndex};
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
-use crate::sync::CpuGuard;
+use crate::sync::{CpuGuard, IrqGuard};
 use crate::trace::Trace;
 use crate::{CpuId, Gfp, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, Pages};
 
@@ -74,8 +74,27 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     fn quick_large(&self, gfp: Gfp, order: Order) -> Option<Pages> {
         match order {
             PAGEBLOCK_ORDER => self.quick_pop(gfp, PAGEBLOCK_ORDER, PcpIndex::of_large),
-            _ => self.alloc_whole(gfp, order),
+            _ => self.quick_unlisted(gfp, order),
         }
+    }
+
+    /// The others above the costly order, which have no lists.
+    #[inline(never)]
+    fn quick_unlisted(&self, gfp: Gfp, order: Order) -> Option<Pages> {
+        match order {
+            Order::O5 => self.quick_whole::<5>(gfp),
+            Order::O6 => self.quick_whole::<6>(gfp),
+            Order::O7 => self.quick_whole::<7>(gfp),
+            Order::O8 => self.quick_whole::<8>(gfp),
+            Order::MAX => self.quick_whole::<{ Order::MAX.index() }>(gfp),
+            _ => self.quick_whole::<4>(gfp),
+        }
+    }
+
+    /// One of them. With the order known, each is as short as can be.
+    #[inline(never)]
+    fn quick_whole<const ORDER: usize>(&self, gfp: Gfp) -> Option<Pages> {
+        self.alloc_whole(gfp, const { Order::ALL[ORDER] })
     }
 
     #[inline(always)]
@@ -140,29 +159,51 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[inline(never)]
     fn quick_free_large(&self, name: BlockName) -> bool {
         match name.order() {
-            PAGEBLOCK_ORDER => self.quick_free_pageblock(name),
-            _ => self.quick_free_whole(name),
+            PAGEBLOCK_ORDER => self.quick_free_pageblock(name.frame_address()),
+            _ => self.quick_free_unlisted(name),
+        }
+    }
+
+    /// As [`quick_unlisted`](Self::quick_unlisted).
+    #[inline(never)]
+    fn quick_free_unlisted(&self, name: BlockName) -> bool {
+        let address = name.frame_address();
+        match name.order_bits() {
+            4 => self.quick_free_whole::<4>(address),
+            5 => self.quick_free_whole::<5>(address),
+            6 => self.quick_free_whole::<6>(address),
+            7 => self.quick_free_whole::<7>(address),
+            8 => self.quick_free_whole::<8>(address),
+            _ => self.quick_free_whole::<{ Order::MAX.index() }>(address),
         }
     }
 
     #[inline(always)]
-    fn quick_free_pageblock(&self, name: BlockName) -> bool {
+    fn quick_free_pageblock(&self, address: FrameAddress) -> bool {
         let at_hand = self.at_hand();
+        let block = (address, PAGEBLOCK_ORDER);
         at_hand.pcps.takes(PAGEBLOCK_ORDER)
-            && self
-                .quick_push(at_hand, (name.frame_address(), PAGEBLOCK_ORDER), PcpIndex::of_large)
-                .is_some()
+            && self.quick_push(at_hand, block, PcpIndex::of_large).is_some()
     }
 
-    /// Puts a block of an order without lists back to its zone.
+    /// As [`quick_whole`](Self::quick_whole).
     #[inline(never)]
-    fn quick_free_whole(&self, name: BlockName) -> bool {
-        let Some(machine) = self.machine().filter(|_| !self.trace.traces_page_free()) else {
-            return false;
-        };
-        Found::of(&machine.at_hand, name.frame_address(), name.order()).is_some_and(|found| {
-            self.free_allocated(machine, (found.place.index(), found.state), name)
-        })
+    fn quick_free_whole<const ORDER: usize>(&self, address: FrameAddress) -> bool {
+        self.free_whole(address, const { Order::ALL[ORDER] }).is_some()
+    }
+
+    /// Puts a block of an order without lists back to its zone. `None`: look closer.
+    #[inline(always)]
+    fn free_whole(&self, address: FrameAddress, order: Order) -> Option<()> {
+        if self.trace.traces_page_free() {
+            return None;
+        }
+        let at_hand = self.at_hand();
+        let Found { place, state, pageblock, kind } = Found::of(at_hand, address, order)?;
+        let zone = at_hand.zone(state.zone())?;
+        let irq = IrqGuard::new(&self.platform);
+        let mut held = zone.hold(&at_hand.memmap, &irq);
+        held.zone().free_unchanged((place, state), (pageblock, kind), order).then_some(())
     }
 
     /// `None`: look closer.
@@ -175,7 +216,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ) -> Option<()> {
         let found = Found::at(at_hand, address)?;
         if self.trace.traces_page_free() {
-            return self.tell_and_push(at_hand, found, (list(found.kind), order));
+            return self.tell_and_push(at_hand, found, (list(found.kind as u32), order));
         }
         self.push_one(at_hand, found, (list, order))
     }
@@ -196,8 +237,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             return None;
         }
         let (frame, links) = (found.place.frame(), found.place.links());
-        frame.set_state(pcp.cached(order, found.kind));
-        pcp.push(&mut lists, (list(found.kind), count), (links, found.place.block(), frame));
+        frame.set_state(pcp.cached(order, found.kind as u32));
+        pcp.push(&mut lists, (list(found.kind as u32), count), (links, found.place.block(), frame));
         Some(())
     }
 
@@ -229,8 +270,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 pub(super) struct Found<'m> {
     place: Place<'m>,
     pub(super) state: FrameState,
-    /// The number of its pageblock's migratetype, one of those that requests have.
-    pub(super) kind: u32,
+    pageblock: &'m Pageblock,
+    /// The pageblock's migratetype.
+    pub(super) kind: AskedType,
 }
 
 impl<'m> Found<'m> {
@@ -238,8 +280,8 @@ impl<'m> Found<'m> {
     /// token says is not looked at here: it is no other allocator's, so it is so.
     #[inline(always)]
     fn at(at_hand: &'m AtHand, address: FrameAddress) -> Option<Self> {
-        let (place, kind) = at_hand.memmap.find_listed(address)?;
-        Some(Self { place, state: place.frame().state(), kind })
+        let (place, pageblock, kind) = at_hand.memmap.find_listed(address)?;
+        Some(Self { place, state: place.frame().state(), pageblock, kind })
     }
 
     /// The same, if the block is allocated, of that order, and nobody else's.
@@ -275,7 +317,7 @@ impl<'m> Found<'m> {
     #[inline(always)]
     pub(super) fn into_cached(self, pcp: &Pcp) -> (FreeBlock, &'m Frame) {
         let frame = self.place.frame();
-        frame.set_state(pcp.cached(Order::ZERO, self.kind));
+        frame.set_state(pcp.cached(Order::ZERO, self.kind as u32));
         (self.place.block(), frame)
     }
 }

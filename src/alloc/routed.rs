@@ -6,21 +6,24 @@
 use super::PageAllocator;
 use super::flags::cma_flag;
 use crate::memmap::{FrameIdx, Memmap};
-use crate::node::{Cpu, Machine};
+use crate::migratetype::AskedType;
+use crate::node::AtHand;
 use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
 use crate::sync::IrqGuard;
 use crate::trace::Trace;
 use crate::zone::watermark::ZoneView;
 use crate::zone::{Zone, ZoneMut};
-use crate::{AllocError, Gfp, MigrateType, Order, Pages};
+use crate::{AllocError, Gfp, MigrateType, NodeId, Order, Pages};
 
 /// Where a request goes: to its preferred zone.
 #[derive(Clone, Copy)]
 struct Way<'m> {
+    memmap: &'m Memmap,
     zone: &'m Zone,
-    cpu: &'m Cpu,
-    migratetype: MigrateType,
+    /// The running CPU's.
+    node: NodeId,
+    asked: AskedType,
 }
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
@@ -31,89 +34,79 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         admitted: (Gfp, Context),
         order: Order,
     ) -> Result<Pages, AllocError> {
-        if let Some(machine) = self.machine().filter(|machine| !machine.pcps.takes(order))
-            && let Some(pages) = self.alloc_split(machine, admitted.0, order)
+        let gfp = admitted.0;
+        if !self.is_special(gfp)
+            && !self.at_hand().pcps.takes(order)
+            && let Some(pages) = self.alloc_split(gfp, order)
         {
-            return Ok(self.cleared(pages, admitted.0));
+            return Ok(self.cleared(pages, gfp));
         }
         self.alloc_admitted(admitted, order, None, None)
     }
 
-    /// Takes a block of just the order asked for, which has no lists, for a request that asks for nothing
-    /// special, if there seems to be one. It is not cleared. `None`: look closer; nothing happened.
-    #[inline(never)]
+    /// Takes a block of an order that has no lists for a request that asks for nothing special: one of just
+    /// that order, if there seems to be one, else a larger one's part. It is not cleared. `None`: look
+    /// closer; nothing happened.
+    #[inline(always)]
     pub(super) fn alloc_whole(&self, gfp: Gfp, order: Order) -> Option<Pages> {
-        let machine = self.machine()?;
-        let way = self.way(machine, gfp, order)?;
-        if way.zone.shared.nonempty_orders(way.migratetype) >> order.get() & 1 == 0 {
-            return None;
+        let way = self.way(gfp, order)?;
+        let asked = way.asked.into();
+        if way.zone.shared.nonempty_orders(asked) >> order.get() & 1 == 0 {
+            return self.alloc_split(gfp, order);
         }
-        self.alloc_by(machine, (gfp, way), order, |zone, t| {
-            zone.rmqueue_at_hand(order, t, cma_flag(t))
-        })
+        let irq = IrqGuard::new(&self.platform);
+        let mut held = way.zone.hold(way.memmap, &irq);
+        let mut zone = held.zone();
+        let index = zone.rmqueue_asked(order, asked, cma_flag(asked))?;
+        let pages = way.served(&mut zone, (index, order));
+        drop(held);
+        drop(irq);
+        Some(self.told(pages, gfp, asked))
     }
 
     /// Takes a block of that order, or splits a larger one, where nothing special is asked for. It is not
     /// cleared. `None`: look closer; nothing happened.
     #[inline(never)]
-    fn alloc_split(&self, machine: &Machine, gfp: Gfp, order: Order) -> Option<Pages> {
-        if self.is_special(gfp) {
-            return None;
-        }
-        let way = self.way(machine, gfp, order)?;
-        self.alloc_by(machine, (gfp, way), order, |zone, t| zone.rmqueue_own(order, t, cma_flag(t)))
-    }
-
-    #[inline(always)]
-    fn alloc_by(
-        &self,
-        machine: &Machine,
-        (gfp, way): (Gfp, Way<'_>),
-        order: Order,
-        take: impl FnOnce(&mut ZoneMut<'_>, MigrateType) -> Option<FrameIdx>,
-    ) -> Option<Pages> {
-        let memmap = &machine.memmap;
-        let index = self.take_from(memmap, (way, order), |zone| take(zone, way.migratetype))?;
-        Some(self.hand_out(memmap, (index, order), (gfp, way)))
-    }
-
-    /// The way of a request, by the running CPU's route; `None`: look closer.
-    #[inline(always)]
-    fn way<'m>(&self, machine: &'m Machine, gfp: Gfp, order: Order) -> Option<Way<'m>> {
-        let cpu = machine.cpus.as_slice().get(self.platform.cpu_id().index())?;
-        let zone = machine.zone(cpu.routes.zone(gfp));
-        let zone = zone.filter(|zone| zone.shared.is_ample_for(order))?;
-        Some(Way { zone, cpu, migratetype: cpu.routes.asked(gfp).into() })
-    }
-
-    /// Takes a block from a zone, and counts it as one from the preferred zone.
-    #[inline(always)]
-    fn take_from(
-        &self,
-        memmap: &Memmap,
-        (way, order): (Way<'_>, Order),
-        take: impl FnOnce(&mut ZoneMut<'_>) -> Option<FrameIdx>,
-    ) -> Option<FrameIdx> {
+    fn alloc_split(&self, gfp: Gfp, order: Order) -> Option<Pages> {
+        let way = self.way(gfp, order)?;
+        let asked = way.asked.into();
         let irq = IrqGuard::new(&self.platform);
-        let mut held = way.zone.hold(memmap, &irq);
+        let mut held = way.zone.hold(way.memmap, &irq);
         let mut zone = held.zone();
-        let index = take(&mut zone)?;
-        zone.count_preferred(way.cpu.node, order);
-        Some(index)
+        let index = zone.rmqueue_split(order, asked, cma_flag(asked))?;
+        let frame = way.memmap.frame(index);
+        frame.set_state(frame.state().asked_for(asked));
+        let pages = way.served(&mut zone, (index, order));
+        drop(held);
+        drop(irq);
+        Some(self.told(pages, gfp, asked))
     }
 
+    /// The way of a request, by the running CPU's route, if its zone is ample; `None`: look closer.
     #[inline(always)]
-    fn hand_out(
-        &self,
-        memmap: &Memmap,
-        (index, order): (FrameIdx, Order),
-        (gfp, way): (Gfp, Way<'_>),
-    ) -> Pages {
-        let frame = memmap.frame(index);
-        frame.set_state(frame.state().asked_for(way.migratetype));
-        let pages = memmap.token(index, order);
-        self.trace.mm_page_alloc_zone_locked(pages.pfn(), order, way.migratetype);
-        self.trace.mm_page_alloc(Some(pages.pfn()), order, gfp, way.migratetype);
+    fn way(&self, gfp: Gfp, order: Order) -> Option<Way<'_>> {
+        let AtHand { memmap, cpus, .. } = self.at_hand();
+        let cpu = cpus.as_slice().get(self.platform.cpu_id().index())?;
+        let zone = cpu.routes.zone(gfp);
+        let way = Way { memmap, zone, node: cpu.node, asked: cpu.routes.asked(gfp) };
+        zone.shared.is_ample_for(order).then_some(way)
+    }
+
+    /// The trace is told of a block.
+    #[inline(always)]
+    fn told(&self, pages: Pages, gfp: Gfp, asked: MigrateType) -> Pages {
+        let (pfn, order) = (pages.pfn(), pages.order());
+        self.trace.mm_page_alloc_zone_locked(pfn, order, asked);
+        self.trace.mm_page_alloc(Some(pfn), order, gfp, asked);
         pages
+    }
+}
+
+impl Way<'_> {
+    /// Counts a block that the zone gave, as one from the preferred zone.
+    #[inline(always)]
+    fn served(self, zone: &mut ZoneMut<'_>, (index, order): (FrameIdx, Order)) -> Pages {
+        zone.count_preferred(self.node, order);
+        self.memmap.token_of((index, zone.links.frame(index)), order)
     }
 }

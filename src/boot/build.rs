@@ -123,13 +123,13 @@ fn assemble(
     let zones = zones.into_table();
     let pcps = pcps(&mut arena, plan, &zones).map_err(full)?;
     let nowhere = Pcps::nowhere(&mut arena).map_err(full)?;
-    let cpus = cpus(&mut arena, survey, plan, (&nodes, &pcps, nowhere), mobility).map_err(full)?;
-    let at_hand = arena.single(AtHand { memmap, cpus, pcps }).map_err(full)?;
+    let cpus =
+        cpus(&mut arena, survey, plan, (&nodes, &zones, &pcps, nowhere), mobility).map_err(full)?;
+    let at_hand = arena.single(AtHand { memmap, cpus, pcps, zones }).map_err(full)?;
     let machine = Machine {
         at_hand,
         nowhere,
         nodes,
-        zones,
         distances,
         online,
         nr_online: AtomicU32::new(survey.online_nodes().len()),
@@ -244,14 +244,18 @@ fn distances(
 /// The per-CPU lists of all zones.
 #[inline(never)]
 fn pcps(arena: &mut Arena, plan: &TablePlan, zones: &Table<Zone>) -> Result<Pcps, ArenaFull> {
-    let zones = zones.as_slice();
     let zone = |place: usize| {
-        let shared = &zones[place].shared;
-        // SAFETY: the zones are borrowed here, only shared from now on, and become part of the machine
-        // that the lists are of, as the contract of `Fixed::new` asks.
-        (shared.id, unsafe { Fixed::new(&shared.ample) })
+        let zone = fixed(zones, place);
+        (zone.shared.id, zone.part(|zone| &zone.shared.ample))
     };
-    Pcps::build(arena, plan.cpus, (zones.len(), zone), plan.pcp)
+    Pcps::build(arena, plan.cpus, (zones.as_slice().len(), zone), plan.pcp)
+}
+
+/// A zone of the machine's, for its lists and routes.
+fn fixed(zones: &Table<Zone>, place: usize) -> Fixed<Zone> {
+    // SAFETY: the zones are only shared by now (`BootZones::into_table` gave them out), and are or become part
+    // of the machine that the lists and the routes are of, as the contract of `Fixed::new` asks.
+    unsafe { Fixed::new(&zones.as_slice()[place]) }
 }
 
 #[inline(never)]
@@ -273,7 +277,7 @@ fn cpus(
 /// Has the requests of all CPUs go to the zones that come first in the zonelists now.
 pub(crate) fn reroute(machine: &Machine) {
     for (cpu, it) in (0..).map(CpuId::new).zip(machine.cpus.as_slice()) {
-        let tables = (&machine.nodes, &machine.pcps, machine.nowhere);
+        let tables = (&machine.nodes, &machine.zones, &machine.pcps, machine.nowhere);
         it.routes.lead(|gfp| way(tables, (cpu, it.node), (gfp, &machine.layout)));
     }
 }
@@ -285,11 +289,11 @@ fn asked(gfp: Gfp, mobility: Mobility) -> AskedType {
 }
 
 /// What tells where requests go: the last is where those go that have no lists.
-type WayTables<'a> = (&'a Table<Node>, &'a Pcps, Fixed<Pcp>);
+type WayTables<'a> = (&'a Table<Node>, &'a Table<Zone>, &'a Pcps, Fixed<Pcp>);
 
 /// Where requests with these flags go that a CPU of that node makes.
 fn way(
-    (nodes, pcps, nowhere): WayTables<'_>,
+    (nodes, zones, pcps, nowhere): WayTables<'_>,
     (cpu, node): (CpuId, NodeId),
     (gfp, layout): (Gfp, &ZoneLayout),
 ) -> Way {
@@ -301,7 +305,7 @@ fn way(
     };
     let zone = preferred().unwrap_or(ZoneId::NONE);
     let lists = if zone == ZoneId::NONE { None } else { pcps.fixed(cpu, zone) };
-    Way { zone, pcp: lists.unwrap_or(nowhere) }
+    Way { zone: fixed(zones, zone.index()), pcp: lists.unwrap_or(nowhere) }
 }
 
 pub(super) fn node_id(index: usize) -> NodeId {

@@ -29,6 +29,7 @@ pub use frame::Movability;
 pub(crate) use frame::{Frame, FrameKind, FrameState, ZoneBits};
 pub(crate) use index::FrameIdx;
 pub(crate) use links::{Chain, FrameLinks, FrameList, ListEnd};
+pub(crate) use pageblock::Pageblock;
 pub(crate) use plan::MemmapPlan;
 pub(crate) use raw::{
     Arena, ArenaFull, Fixed, FixedCell, FixedOr, LentMemmap, Memmap, Place, Rows, TABLE_ALIGN,

@@ -1,8 +1,9 @@
 //! Pageblocks: 512 frames that have one migratetype.
 
+use crate::MigrateType;
+use crate::migratetype::AskedType;
 use crate::sync::Latch;
 use crate::zone_id::ZoneId;
-use crate::{MIGRATE_PCPTYPES, MigrateType};
 
 /// A pageblock's migratetype and zone in one word, and whether its section is pristine.
 ///
@@ -53,13 +54,18 @@ impl Pageblock {
         MigrateType::from_low_bits(self.0.label())
     }
 
-    /// The number of the migratetype, if it is one of those that requests have and the section is not
-    /// pristine: then its frames have descriptors.
-    #[inline]
-    pub(crate) fn listed_kind(&self) -> Option<u32> {
+    /// The migratetype, if it is one of those that requests have and the section is not pristine: then its
+    /// frames have descriptors.
+    #[inline(always)]
+    pub(crate) fn listed_type(&self) -> Option<AskedType> {
         // What a closed latch shows is above all numbers of types.
-        let kind = self.0.look() & !(MIXED | SKIP | ZONE_MASK);
-        ((kind as usize) < MIGRATE_PCPTYPES).then_some(kind)
+        AskedType::of_number(self.0.look() & !(MIXED | SKIP | ZONE_MASK))
+    }
+
+    /// Whether that is the answer of [`listed_type`](Self::listed_type).
+    #[inline(always)]
+    pub(crate) fn is_listed_as(&self, kind: AskedType) -> bool {
+        self.0.look() & !(MIXED | SKIP | ZONE_MASK) == kind as u32
     }
 
     pub(crate) fn set_migratetype(&self, migratetype: MigrateType) {

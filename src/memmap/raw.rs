@@ -11,6 +11,7 @@ use super::links::FrameLinks;
 use super::pageblock::Pageblock;
 use super::plan::MemmapPlan;
 use super::section::{PAGEBLOCK_SHIFT, SECTION_SHIFT, SectionBase};
+use crate::migratetype::AskedType;
 use crate::sync::Lead;
 use crate::{Pfn, PfnRange};
 use core::fmt;
@@ -390,9 +391,12 @@ impl Memmap {
     }
 
     /// As [`find`](Self::find), if the frame has a descriptor and its pageblock's migratetype is one of
-    /// those that requests have; with the type's number.
+    /// those that requests have; with the pageblock and the type.
     #[inline(always)]
-    pub(crate) fn find_listed(&self, address: FrameAddress) -> Option<(Place<'_>, u32)> {
+    pub(crate) fn find_listed(
+        &self,
+        address: FrameAddress,
+    ) -> Option<(Place<'_>, &Pageblock, AskedType)> {
         let links = self.links;
         let word = links.word_at(address.get());
         if word >= self.end {
@@ -402,9 +406,9 @@ impl Memmap {
         // among them, and the word is below the end of the last.
         let pageblock =
             unsafe { self.pageblocks.as_slice().get_unchecked(word >> PAGEBLOCK_SHIFT) };
-        let kind = pageblock.listed_kind()?;
+        let kind = pageblock.listed_type()?;
         // INVARIANT: the section is not section 0, as that is pristine: so it is mapped.
-        Some((Place { address, word, links, memmap: self }, kind))
+        Some((Place { address, word, links, memmap: self }, pageblock, kind))
     }
 }
 

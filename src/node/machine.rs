@@ -20,11 +20,21 @@ pub(crate) struct AtHand {
     /// By CPU number.
     pub(crate) cpus: Table<Cpu>,
     pub(crate) pcps: Pcps,
+    /// By [`ZoneId::index`]; some places are of no zone.
+    pub(crate) zones: Table<Zone>,
 }
 
 /// What is found before there is a machine: no frames, no CPUs.
 pub(crate) static NOTHING_AT_HAND: AtHand =
-    AtHand { memmap: Memmap::EMPTY, cpus: Table::EMPTY, pcps: Pcps::EMPTY };
+    AtHand { memmap: Memmap::EMPTY, cpus: Table::EMPTY, pcps: Pcps::EMPTY, zones: Table::EMPTY };
+
+impl AtHand {
+    /// The zone that a frame or a zonelist entry names.
+    #[inline]
+    pub(crate) fn zone(&self, zone: ZoneId) -> Option<&Zone> {
+        self.zones.as_slice().get(zone.index())
+    }
+}
 
 /// All that an initialised allocator knows of its machine. The tables [at hand](AtHand) are as good as
 /// fields of it.
@@ -35,8 +45,6 @@ pub(crate) struct Machine {
     pub(crate) nowhere: Fixed<Pcp>,
     /// By node number; a number that no node has stands for an empty node.
     pub(crate) nodes: Table<Node>,
-    /// By [`ZoneId::index`]; some places are of no zone.
-    pub(crate) zones: Table<Zone>,
     /// A row for each node: how far each node is.
     pub(crate) distances: Table<u8>,
     /// The nodes that there are.
@@ -85,12 +93,6 @@ impl Machine {
         if let Some(node) = self.node(node) {
             node.kswapd.succeeded();
         }
-    }
-
-    /// The zone that a frame or a zonelist entry names.
-    #[inline]
-    pub(crate) fn zone(&self, zone: ZoneId) -> Option<&Zone> {
-        self.zones.as_slice().get(zone.index())
     }
 
     /// Whether any pageblock is isolated.

@@ -4,8 +4,7 @@ use super::pcp::Pcp;
 use crate::Gfp;
 use crate::memmap::{Fixed, FixedCell};
 use crate::migratetype::AskedType;
-use crate::zone_id::ZoneId;
-use core::sync::atomic::{AtomicU16, Ordering};
+use crate::zone::Zone;
 
 /// The flags that choose zone and migratetype are the lowest ones.
 const ROUTED: u32 = Gfp::DMA.bits()
@@ -22,8 +21,9 @@ static_assertions::const_assert!(NR_ROUTES.is_power_of_two());
 /// Where requests go that ask for nothing special: to the zone that they prefer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Way {
-    /// [`ZoneId::NONE`]: the flags are illegal, or no zone serves them.
-    pub(crate) zone: ZoneId,
+    /// That at the place of [`ZoneId::NONE`](crate::zone_id::ZoneId::NONE), which never has memory: the
+    /// flags are illegal, or no zone serves them.
+    pub(crate) zone: Fixed<Zone>,
     /// The CPU's lists of it; `Machine::nowhere`: there are none, or no zone.
     pub(crate) pcp: Fixed<Pcp>,
 }
@@ -39,7 +39,7 @@ pub(crate) struct Way {
 #[derive(Debug)]
 pub(crate) struct Routes {
     pcps: [FixedCell<Pcp>; NR_ROUTES],
-    zones: [AtomicU16; NR_ROUTES],
+    zones: [FixedCell<Zone>; NR_ROUTES],
     asked: [AskedType; NR_ROUTES],
 }
 
@@ -49,7 +49,7 @@ impl Routes {
         let ways: [Way; NR_ROUTES] = core::array::from_fn(|i| way(flags(i)));
         Self {
             pcps: ways.map(|way| FixedCell::new(way.pcp)),
-            zones: ways.map(|way| AtomicU16::new(way.zone.get())),
+            zones: ways.map(|way| FixedCell::new(way.zone)),
             asked: core::array::from_fn(|i| asked(flags(i))),
         }
     }
@@ -59,7 +59,7 @@ impl Routes {
         for (i, (pcp, zone)) in self.pcps.iter().zip(&self.zones).enumerate() {
             let way = way(flags(i));
             pcp.set(way.pcp);
-            zone.store(way.zone.get(), Ordering::Relaxed);
+            zone.set(way.zone);
         }
     }
 
@@ -73,8 +73,8 @@ impl Routes {
 
     /// The zone for requests with such flags.
     #[inline(always)]
-    pub(crate) fn zone(&self, gfp: Gfp) -> ZoneId {
-        ZoneId::from_packed(self.zones[place(gfp)].load(Ordering::Relaxed))
+    pub(crate) fn zone(&self, gfp: Gfp) -> &Zone {
+        self.zones[place(gfp)].get()
     }
 
     /// The migratetype of requests with such flags; any, where there is no way.

@@ -252,7 +252,7 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
             miss: events.numa_miss.get(),
             foreign: events.numa_foreign.load(Ordering::Relaxed) as u64,
             interleave: 0,
-            local: events.numa_local.get(),
+            local: events.numa_local(),
             other: events.numa_other.get(),
         };
         self.with_pcp_events(stat)

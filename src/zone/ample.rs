@@ -5,18 +5,20 @@ mod tests;
 
 use super::shared::ZoneShared;
 use super::watermark::ZoneView;
-use crate::{MIGRATE_PCPTYPES, WatermarkLevel};
-use crate::{MigrateType, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER};
+use crate::migratetype::AskedType;
+use crate::sync::Counter;
+use crate::{Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_NR_PAGES, PAGEBLOCK_ORDER, WatermarkLevel};
+use core::ops::Range;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 /// The orders for which nothing has to be weighed: the zone keeps its low watermark, boost and all
 /// reserves whatever a request's flags are, it has a free block for it, and kswapd need not be told of a
-/// boost. Of other orders it says nothing.
+/// boost. Only for the largest order there may be no block. Of other orders it says nothing.
 ///
 /// Kept up to date by those who hold the zone's lock: a request then looks at one word, which has a pair
-/// of cache lines to itself, as it is seldom written. For that it tells no more than three kinds of
+/// of cache lines to itself, as it is seldom written. For that it tells no more than four kinds of
 /// orders apart, by what a zone comes to that is in use for long: single frames, the others up to the
-/// costly order, and those up to a pageblock.
+/// costly order, those up to a pageblock, and the largest.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Ample(AtomicU8);
@@ -26,6 +28,7 @@ const NONE: u8 = 0;
 const SINGLE: u8 = 1;
 const SMALL: u8 = PAGE_ALLOC_COSTLY_ORDER as u8 + 1;
 const LARGE: u8 = PAGEBLOCK_ORDER as u8 + 1;
+const LARGEST: u8 = Order::MAX as u8 + 1;
 
 /// From these on are the orders that have blocks, as bits, if a block of the costly order, or a pageblock,
 /// can be had.
@@ -41,7 +44,7 @@ impl Ample {
         Self(AtomicU8::new(NONE))
     }
 
-    /// Whether it is for requests of this order; of the largest it says nothing.
+    /// Whether it is for requests of this order.
     #[inline(always)]
     pub(crate) fn is_for(&self, order: Order) -> bool {
         (order as u8) < self.get()
@@ -61,26 +64,48 @@ impl Ample {
     }
 }
 
+/// How many frames may be free for what was last said of a zone to be right still. Only holders of the
+/// zone's lock use it.
+#[derive(Debug)]
+pub(crate) struct Steady {
+    from: Counter,
+    /// How many numbers from there on.
+    numbers: Counter,
+}
+
+impl Steady {
+    /// None: it has to be looked at.
+    pub(super) const fn never() -> Self {
+        Self { from: Counter::new(0), numbers: Counter::new(0) }
+    }
+
+    #[inline(always)]
+    fn has(&self, free: u64) -> bool {
+        free.wrapping_sub(self.from.get()) < self.numbers.get()
+    }
+
+    fn set(&self, free: Range<u64>) {
+        self.from.set(free.start);
+        self.numbers.set(free.end.saturating_sub(free.start));
+    }
+
+    fn unset(&self) {
+        self.numbers.set(0);
+    }
+}
+
 impl ZoneShared {
-    /// Whether the zone is ample ([`Ample`]) for a request that asks for the low watermark; of the
-    /// largest order there may be no block.
-    #[inline]
+    /// Whether the zone is ample ([`Ample`]) for a request that asks for the low watermark.
+    #[inline(always)]
     pub(crate) fn is_ample_for(&self, order: Order) -> bool {
-        // The limit has room for a pageblock; the largest block takes one more.
-        let more =
-            || self.nr_free.get().saturating_sub(PAGEBLOCK_NR_PAGES) > self.ample_above.get();
-        self.ample.is_for(order.min(PAGEBLOCK_ORDER)) && (order <= PAGEBLOCK_ORDER || more())
+        self.ample.is_for(order)
     }
 
     /// Looks again for which orders the zone is ample, before its lock is given back.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn weigh(&self) {
-        let free = self.nr_free.get();
-        match self.ample.get() {
-            // That the last large block went, `weigh_emptied` has noted.
-            LARGE if free > self.ample_above.get() => {}
-            NONE if free <= self.ample_above_small.get() => {}
-            _ => self.weigh_again(),
+        if !self.steady.has(self.nr_free.get()) {
+            self.weigh_again();
         }
     }
 
@@ -88,29 +113,42 @@ impl ZoneShared {
     #[inline(never)]
     fn weigh_again(&self) {
         let free = self.nr_free.get();
-        self.ample.set(match self.above_served() {
-            _ if free <= self.ample_above_small.get() => NONE,
-            LARGE if free <= self.ample_above.get() => SMALL,
-            above => above,
-        });
+        let [small, large] =
+            [&self.ample_above_small, &self.ample_above].map(|above| above.get().saturating_add(1));
+        // The limit has room for a pageblock; the largest block takes one more.
+        let largest = large.saturating_add(PAGEBLOCK_NR_PAGES);
+        let (above, steady) = match self.above_served() {
+            _ if free < small => (NONE, 0..small),
+            LARGE if free >= largest => (LARGEST, largest..u64::MAX),
+            LARGE if free >= large => (LARGE, large..largest),
+            // Lists that get blocks make it another one, which nobody notes.
+            above => (above.min(SMALL), 0..0),
+        };
+        self.ample.set(above);
+        self.steady.set(steady);
+    }
+
+    /// The orders, as bits, of which there are blocks that a request of any type can have.
+    #[inline]
+    fn orders_served(&self) -> u16 {
+        AskedType::ALL.iter().fold(0, |orders, kind| orders | self.nonempty_orders((*kind).into()))
     }
 
     /// The order above those of which a request of any type can have a block, if there is enough.
     fn above_served(&self) -> u8 {
-        let kinds = MigrateType::ALL.iter().take(MIGRATE_PCPTYPES);
-        let orders = kinds.fold(0, |orders, kind| orders | self.nonempty_orders(*kind));
-        match orders {
+        match self.orders_served() {
             0..SMALLEST_SMALL => SINGLE,
             SMALLEST_SMALL..SMALLEST_LARGE => SMALL,
             _ => LARGE,
         }
     }
 
-    /// A list of this order lost its last block.
-    #[inline]
+    /// A list of this order lost its last block: it may have been the last of all from which a pageblock
+    /// could be had.
+    #[inline(always)]
     pub(super) fn weigh_emptied(&self, order: Order) {
-        if order >= PAGEBLOCK_ORDER && self.ample.get() == LARGE {
-            self.ample.set(self.above_served());
+        if order >= PAGEBLOCK_ORDER && self.orders_served() < SMALLEST_LARGE {
+            self.steady.unset();
         }
     }
 
@@ -130,5 +168,6 @@ impl ZoneShared {
         };
         self.ample_above.set(above(PAGEBLOCK_ORDER));
         self.ample_above_small.set(above(PAGE_ALLOC_COSTLY_ORDER));
+        self.steady.unset();
     }
 }

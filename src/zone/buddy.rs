@@ -1,7 +1,8 @@
 //! The buddy algorithm: splitting blocks to serve requests, merging them when they come back.
 
 use super::shared::ZoneMut;
-use crate::memmap::{FrameIdx, FrameState, FreeBlock, ListEnd};
+use crate::memmap::{FrameIdx, FrameState, FreeBlock, ListEnd, Pageblock, Place};
+use crate::migratetype::AskedType;
 use crate::{MigrateType, Order, PAGEBLOCK_ORDER};
 
 /// Where a freed block goes.
@@ -102,6 +103,29 @@ impl ZoneMut<'_> {
         }
     }
 
+    /// Frees an allocated block whose state was looked at before the lock was taken, and its pageblock's type.
+    /// False: one of them is another one now; nothing happened.
+    #[inline(always)]
+    pub(crate) fn free_unchanged(
+        &mut self,
+        (place, state): (Place<'_>, FrameState),
+        (pageblock, kind): (&Pageblock, AskedType),
+        order: Order,
+    ) -> bool {
+        if place.frame().state() != state || !pageblock.is_listed_as(kind) {
+            return false;
+        }
+        self.shared.events.freed.add(order.nr_pages());
+        let (index, migratetype) = (place.index(), kind.into());
+        let block = FreeBlock::new(index);
+        if order == Order::MAX && self.differs_in_count(index, migratetype) {
+            self.again().free_outlined(block, order);
+        } else {
+            self.free_one_page(block, order, migratetype, FreeTo::Head);
+        }
+        true
+    }
+
     /// Frees any block.
     #[inline(never)]
     fn free_outlined(mut self, block: FreeBlock, order: Order) {
@@ -196,7 +220,7 @@ impl ZoneMut<'_> {
 
     /// Whether the pair that this block is half of has a free buddy itself: when the other half
     /// comes back, they make a block two orders larger, so this one is better used last.
-    #[inline]
+    #[inline(always)]
     fn buddy_merge_likely(&self, index: FrameIdx, order: Order) -> bool {
         match order.above() {
             Some(above) if above < Order::MAX => {

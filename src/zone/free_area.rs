@@ -98,7 +98,7 @@ impl ZoneMut<'_> {
     }
 
     /// Puts a block on the list of that order and type. The counts of free frames are the caller's.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(
         &mut self,
         block: FreeBlock,

@@ -3,7 +3,7 @@
 use super::free_area::FreeAreas;
 use super::shared::{ZoneMut, ZoneShared};
 use crate::PfnRange;
-use crate::memmap::Memmap;
+use crate::memmap::{FrameLinks, Memmap};
 use crate::platform::Platform;
 use crate::sync::{IrqGuard, IrqLock, IrqLockGuard};
 use crate::zone_id::ZoneId;
@@ -30,7 +30,9 @@ impl Zone {
         memmap: &'z Memmap,
         irq: &'z IrqGuard<'_, P>,
     ) -> Held<'z> {
-        Held { shared: &self.shared, areas: self.areas.lock(irq), memmap }
+        // Before the lock is waited for.
+        let links = memmap.links();
+        Held { shared: &self.shared, areas: self.areas.lock(irq), memmap, links }
     }
 
     /// Runs `f` with the zone locked, as [`hold`](Self::hold) has it.
@@ -47,7 +49,7 @@ impl Zone {
 
     /// The zone before anybody else knows of it.
     pub(crate) fn get_mut<'z>(&'z mut self, memmap: &'z Memmap) -> ZoneMut<'z> {
-        ZoneMut::new(&self.shared, self.areas.get_mut(), memmap)
+        ZoneMut::new(&self.shared, self.areas.get_mut(), (memmap, memmap.links()))
     }
 }
 
@@ -56,13 +58,14 @@ pub(crate) struct Held<'z> {
     shared: &'z ZoneShared,
     areas: IrqLockGuard<'z, FreeAreas>,
     memmap: &'z Memmap,
+    links: FrameLinks,
 }
 
 impl Held<'_> {
     /// The zone.
     #[inline(always)]
     pub(crate) fn zone(&mut self) -> ZoneMut<'_> {
-        ZoneMut::new(self.shared, &mut self.areas, self.memmap)
+        ZoneMut::new(self.shared, &mut self.areas, (self.memmap, self.links))
     }
 }
 

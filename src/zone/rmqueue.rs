@@ -2,7 +2,7 @@
 
 use super::shared::ZoneMut;
 use super::watermark::ZoneView;
-use crate::memmap::{FrameIdx, FreeBlock};
+use crate::memmap::{FrameIdx, FrameState, FreeBlock};
 use crate::{AllocFlags, Extfrag, MigrateType, Order};
 
 /// A block that was taken from a zone's lists, and is now allocated.
@@ -32,18 +32,39 @@ impl ZoneMut<'_> {
         migratetype: MigrateType,
         flags: AllocFlags,
     ) -> Option<FrameIdx> {
+        let block = self.take_at_hand(order, migratetype, flags)?;
+        Some(self.set_allocated(block, order))
+    }
+
+    /// As [`rmqueue_at_hand`](Self::rmqueue_at_hand); the descriptor says for which type it was asked, too.
+    #[inline(always)]
+    pub(crate) fn rmqueue_asked(
+        &mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+    ) -> Option<FrameIdx> {
+        let index = self.take_at_hand(order, migratetype, flags)?.into_index();
+        let state = FrameState::allocated(order, self.bits).asked_for(migratetype);
+        // INVARIANT: as `set_allocated` has it (I6).
+        self.links.frame(index).hand_out(state);
+        Some(index)
+    }
+
+    /// The first block of the list of that order and type, counted as taken.
+    #[inline(always)]
+    fn take_at_hand(
+        &mut self,
+        order: Order,
+        migratetype: MigrateType,
+        flags: AllocFlags,
+    ) -> Option<FreeBlock> {
         if self.is_elsewhere(flags) {
             return None;
         }
         let block = self.pop_described(order, migratetype)?;
-        Some(self.take_own(block, order, migratetype))
-    }
-
-    /// Marks a block of the request's own type allocated, which was taken off its list.
-    #[inline(always)]
-    fn take_own(&mut self, block: FreeBlock, order: Order, migratetype: MigrateType) -> FrameIdx {
         self.shared.sub_free(migratetype, order.nr_pages());
-        self.set_allocated(block, order)
+        Some(block)
     }
 
     /// Whether another list than that of its type comes first for a request.
@@ -70,7 +91,7 @@ impl ZoneMut<'_> {
     /// Takes a block from the lists of the request's type, if these come first for it, and marks it
     /// allocated.
     #[inline(always)]
-    pub(crate) fn rmqueue_own(
+    fn rmqueue_own(
         &mut self,
         order: Order,
         migratetype: MigrateType,
@@ -105,7 +126,8 @@ impl ZoneMut<'_> {
             return None;
         }
         let block = self.rmqueue_smallest(order, migratetype)?;
-        Some(self.take_own(block, order, migratetype))
+        self.shared.sub_free(migratetype, order.nr_pages());
+        Some(self.set_allocated(block, order))
     }
 
     /// Takes a block that does not simply come from the list of the request's type.

@@ -1,6 +1,6 @@
 //! What is known of a zone without its lock: its size, watermarks and counts.
 
-use super::ample::Ample;
+use super::ample::{Ample, Steady};
 use super::compaction::CompactionState;
 use super::free_area::FreeAreas;
 use crate::memmap::{FrameLinks, FrameState, Memmap, ZoneBits};
@@ -24,11 +24,13 @@ pub(crate) struct ZoneShared {
     pub(crate) nr_free_cma: Counter,
     /// Per migratetype, a bit for each order whose list is not empty.
     nonempty: [AtomicU16; FrameState::TYPES],
-    /// With more free frames than this there is enough for every request up to a pageblock.
-    pub(super) ample_above: Counter,
+    /// How many frames are free while there is nothing to weigh.
+    pub(super) steady: Steady,
     /// The name, as state words have it.
     bits: ZoneBits,
     pub(crate) id: ZoneId,
+    /// That of `id`.
+    node: NodeId,
     pub(crate) events: ZoneEvents,
     /// From the first frame to one past the last, holes included.
     span: [AtomicUsize; 2],
@@ -43,6 +45,8 @@ pub(crate) struct ZoneShared {
     pub(super) cma_typed: Counter,
     /// Isolated pageblocks.
     pub(crate) nr_isolated: Counter,
+    /// With more free frames than this there is enough for every request up to a pageblock.
+    pub(super) ample_above: Counter,
     /// With more than this, for every one up to the costly order.
     pub(super) ample_above_small: Counter,
     watermarks: [Counter; 3],
@@ -60,7 +64,7 @@ pub(crate) struct ZoneShared {
 
 #[cfg(target_pointer_width = "64")]
 static_assertions::const_assert!(
-    core::mem::offset_of!(ZoneShared, events) + core::mem::offset_of!(ZoneEvents, numa_miss) == 64
+    core::mem::offset_of!(ZoneShared, events) + core::mem::offset_of!(ZoneEvents, allocated) == 64
 );
 
 /// What happened in a zone, counted under its lock.
@@ -68,22 +72,30 @@ static_assertions::const_assert!(
 #[repr(C)]
 pub(crate) struct ZoneEvents {
     pub(crate) numa_hit: Counter,
-    pub(crate) numa_local: Counter,
+    /// Frames that the zone itself handed out.
+    pub(crate) allocated: Counter,
+    /// Frames that were freed to the zone itself.
+    pub(crate) freed: Counter,
+    /// Of the requests that the zone served, hits and misses, those of CPUs of other nodes.
+    pub(crate) numa_other: Counter,
     pub(crate) numa_miss: Counter,
     /// Requests that preferred this zone and were served by another node.
     pub(crate) numa_foreign: AtomicUsize,
     /// Requests that preferred another node and were served by per-CPU lists of this zone.
     pub(crate) pcp_miss: AtomicUsize,
-    pub(crate) numa_other: Counter,
     /// Requests served from memory of another migratetype.
     pub(crate) fallbacks: Counter,
-    /// Frames that the zone itself handed out.
-    pub(crate) allocated: Counter,
-    /// Frames that were freed to the zone itself.
-    pub(crate) freed: Counter,
 }
 
 impl ZoneEvents {
+    /// Requests of CPUs of the zone's own node: all that are not of others. Who asks without the zone's
+    /// lock may be told one of them more or less.
+    pub(crate) fn numa_local(&self) -> u64 {
+        let served = self.numa_hit.get().wrapping_add(self.numa_miss.get());
+        // As a counter of its own would wrap.
+        served.wrapping_sub(self.numa_other.get()) & usize::MAX as u64
+    }
+
     /// Counted without the zone's lock, so with a locked instruction.
     pub(crate) fn add_foreign(&self) {
         self.numa_foreign.fetch_add(1, Ordering::Relaxed);
@@ -106,6 +118,7 @@ impl ZoneShared {
         Self {
             id,
             bits: id.into(),
+            node: id.node(),
             span: [span.start, span.end].map(|pfn| AtomicUsize::new(word(pfn))),
             present: Counter::default(),
             managed: Counter::default(),
@@ -120,6 +133,7 @@ impl ZoneShared {
             lowmem_reserve: [const { Counter::new(0) }; MAX_NR_ZONES],
             boost_factor: AtomicUsize::new(0),
             boosted: AtomicBool::new(false),
+            steady: Steady::never(),
             ample_above: Counter::new(usize::MAX),
             ample_above_small: Counter::new(usize::MAX),
             cma_typed: Counter::default(),
@@ -217,12 +231,11 @@ impl ZoneShared {
     #[doc(alias = "zone_statistics")]
     #[inline]
     pub(crate) fn count_hit(&self, preferred: NodeId, here: NodeId) {
-        let node = self.id.node();
         let events = &self.events;
-        let preferred = if node == preferred { &events.numa_hit } else { &events.numa_miss };
-        let local = if node == here { &events.numa_local } else { &events.numa_other };
-        preferred.add(1);
-        local.add(1);
+        if self.node == preferred { &events.numa_hit } else { &events.numa_miss }.add(1);
+        if self.node != here {
+            events.numa_other.add(1);
+        }
     }
 
     /// Whether memory of the zone is being reclaimed now.
@@ -383,9 +396,9 @@ impl<'z> ZoneMut<'z> {
     pub(crate) fn new(
         shared: &'z ZoneShared,
         areas: &'z mut FreeAreas,
-        memmap: &'z Memmap,
+        (memmap, links): (&'z Memmap, FrameLinks),
     ) -> Self {
-        Self { shared, areas, memmap, links: memmap.links(), bits: shared.bits }
+        Self { shared, areas, memmap, links, bits: shared.bits }
     }
 
     /// As [`count_hit`](ZoneShared::count_hit), for a request that preferred this zone's node.
@@ -394,7 +407,9 @@ impl<'z> ZoneMut<'z> {
         let events = &self.shared.events;
         events.allocated.add(order.nr_pages());
         events.numa_hit.add(1);
-        if self.shared.id.node() == here { &events.numa_local } else { &events.numa_other }.add(1);
+        if self.shared.node != here {
+            events.numa_other.add(1);
+        }
     }
 
     /// The same zone once more, for a call that is not inlined: only there must the value be in

@@ -7,6 +7,7 @@ use crate::node::{Cpu, Machine};
 use crate::platform::PcpExclusion;
 use crate::sim::{Contents, Sim, SimConfig};
 use crate::sync::CpuGuard;
+use crate::zone::watermark::setup::Watermarks;
 use crate::zone_id::ZoneId;
 use crate::{CpuId, Gfp, NodeId, Order, ZoneType};
 use core::ptr::from_ref;
@@ -47,10 +48,15 @@ fn the_gate_opens_again() {
         let page = sim.alloc_page(Gfp::KERNEL).expect("memory");
         let (machine, platform) = (sim.machine().expect("it was booted"), sim.platform());
         let zone = machine.zones.as_slice().iter().max_by_key(|zone| zone.shared.nr_free.get());
-        let pcp = machine.pcps.get(CpuId::BOOT, zone.expect("a zone").shared.id).expect("lists");
+        let id = zone.expect("a zone").shared.id;
+        let pcp = machine.pcps.get(CpuId::BOOT, id).expect("lists");
+        // Enough for a pageblock, and not for a largest block.
+        let low = zone.expect("a zone").shared.nr_free.get() - 1000;
+        let marks = Watermarks { min: low, low, high: low, promo: low };
+        sim.set_watermarks(id.node(), id.zone_type(), marks).expect("a zone");
         let here = CpuGuard::new(platform);
         let passes = |order| pcp.own_if_ample(&here, order).is_some();
-        let passes_as_ever = || assert!(passes(Order::ZERO) && !passes(Order::MAX));
+        let passes_as_ever = || assert!(passes(Order::O9) && !passes(Order::MAX));
         passes_as_ever();
         let drained = pcp.lists.remote(platform).expect("nobody has them");
         assert!(!passes(Order::ZERO));
