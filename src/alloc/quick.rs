@@ -199,11 +199,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             return None;
         }
         let at_hand = self.at_hand();
-        let Found { place, state, pageblock, kind } = Found::of(at_hand, address, order)?;
-        let zone = at_hand.zone(state.zone())?;
+        let found = Found::of(at_hand, address, order)?;
+        let zone = at_hand.zone(found.state.zone())?;
         let irq = IrqGuard::new(&self.platform);
         let mut held = zone.hold(&at_hand.memmap, &irq);
-        held.zone().free_unchanged((place, state), (pageblock, kind), order).then_some(())
+        held.zone().free_sole((found.place, found.pageblock), order).then_some(())
     }
 
     /// `None`: look closer.

@@ -62,12 +62,6 @@ impl Pageblock {
         AskedType::of_number(self.0.look() & !(MIXED | SKIP | ZONE_MASK))
     }
 
-    /// Whether that is the answer of [`listed_type`](Self::listed_type).
-    #[inline(always)]
-    pub(crate) fn is_listed_as(&self, kind: AskedType) -> bool {
-        self.0.look() & !(MIXED | SKIP | ZONE_MASK) == kind as u32
-    }
-
     pub(crate) fn set_migratetype(&self, migratetype: MigrateType) {
         self.0.relabel(TYPE_MASK, migratetype as u32);
     }

@@ -2,7 +2,6 @@
 
 use super::shared::ZoneMut;
 use crate::memmap::{FrameIdx, FrameState, FreeBlock, ListEnd, Pageblock, Place};
-use crate::migratetype::AskedType;
 use crate::{MigrateType, Order, PAGEBLOCK_ORDER};
 
 /// Where a freed block goes.
@@ -103,18 +102,16 @@ impl ZoneMut<'_> {
         }
     }
 
-    /// Frees an allocated block whose state was looked at before the lock was taken, and its pageblock's type.
-    /// False: one of them is another one now; nothing happened.
+    /// Frees a block that had one holder, and was in a pageblock of a type that requests have, when it was
+    /// looked at before the lock was taken. False: that is no longer so; nothing happened.
     #[inline(always)]
-    pub(crate) fn free_unchanged(
+    pub(crate) fn free_sole(
         &mut self,
-        (place, state): (Place<'_>, FrameState),
-        (pageblock, kind): (&Pageblock, AskedType),
+        (place, pageblock): (Place<'_>, &Pageblock),
         order: Order,
     ) -> bool {
-        if place.frame().state() != state || !pageblock.is_listed_as(kind) {
-            return false;
-        }
+        let (frame, kind) = (place.frame(), pageblock.listed_type());
+        let Some(kind) = kind.filter(|_| frame.is_sole(frame.state(), order)) else { return false };
         self.shared.events.freed.add(order.nr_pages());
         let (index, migratetype) = (place.index(), kind.into());
         let block = FreeBlock::new(index);

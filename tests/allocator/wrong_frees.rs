@@ -6,7 +6,9 @@ use crate::raw::{self, Board};
 use crate::sim_machine::config;
 use page_alloc::boot::{BootInfo, MemoryKind, MemoryRegion, metadata_bytes};
 use page_alloc::sim::{Sim, SimConfig};
-use page_alloc::{FreeError, Gfp, Movability, NodeId, Order, PageAllocator, Pages, Pfn, PhysAddr};
+use page_alloc::{
+    FreeError, Gfp, MigrateType, Movability, NodeId, Order, PageAllocator, Pages, Pfn, PhysAddr,
+};
 
 /// Two nodes. The first has a hole and reserved frames inside a pageblock, the second is two
 /// sections of which nothing was ever allocated.
@@ -124,10 +126,7 @@ fn double_frees() {
 /// the right one, which comes second, is told so. Of orders that have no per-CPU lists.
 #[test]
 fn a_double_free_by_an_interrupt() {
-    let map = [MemoryRegion::new(PhysAddr::new(0x40_0000), 0x80_0000, MemoryKind::Usable)];
-    let info = BootInfo::new(&map);
-    let allocator: &PageAllocator<Board> = Box::leak(Box::new(PageAllocator::new(Board)));
-    raw::init_in(allocator, &info, metadata_bytes(&info, 12).unwrap()).unwrap();
+    let allocator = board();
     for order in [Order::O4, Order::MAX] {
         let pages = allocator.alloc_pages(Gfp::KERNEL, order).unwrap();
         let pfn = pages.pfn();
@@ -137,6 +136,36 @@ fn a_double_free_by_an_interrupt() {
         assert_eq!(allocator.nr_free_pages(), 2048);
         assert_eq!(allocator.verify(), Ok(()));
     }
+}
+
+/// A pageblock is isolated in an interrupt that comes when a free has looked at it already: what is freed there
+/// is not to be had.
+#[test]
+fn a_pageblock_isolated_by_an_interrupt() {
+    let allocator = board();
+    for order in [Order::O4, Order::MAX] {
+        let pages = allocator.alloc_pages(Gfp::HIGHUSER_MOVABLE, order).unwrap();
+        allocator.set_movable(&pages, Movability::Movable).unwrap();
+        let isolated = pages.pfn() + (order.nr_pages() - 1); // of two pageblocks the second
+        raw::interrupt(move || {
+            allocator.isolate_pageblock(isolated, MigrateType::Movable).unwrap();
+        });
+        assert_eq!(allocator.free_pages(pages), Ok(()));
+        assert_eq!(allocator.nr_free_pages(), 2048 - 512, "order {order}");
+        assert_eq!(allocator.verify(), Ok(()));
+        allocator.unisolate_pageblock(isolated, MigrateType::Movable).unwrap();
+        assert_eq!(allocator.nr_free_pages(), 2048);
+        assert_eq!(allocator.verify(), Ok(()));
+    }
+}
+
+/// An allocator of two largest blocks.
+fn board() -> &'static PageAllocator<Board> {
+    let map = [MemoryRegion::new(PhysAddr::new(0x40_0000), 0x80_0000, MemoryKind::Usable)];
+    let info = BootInfo::new(&map);
+    let allocator: &PageAllocator<Board> = Box::leak(Box::new(PageAllocator::new(Board)));
+    raw::init_in(allocator, &info, metadata_bytes(&info, 12).unwrap()).unwrap();
+    allocator
 }
 
 /// A frame freed twice and meanwhile allocated again is the new owner's: no error can be told, but
