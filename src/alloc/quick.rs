@@ -82,19 +82,21 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     #[inline(never)]
     fn quick_unlisted(&self, gfp: Gfp, order: Order) -> Option<Pages> {
         match order {
-            Order::O5 => self.quick_whole::<5>(gfp),
-            Order::O6 => self.quick_whole::<6>(gfp),
-            Order::O7 => self.quick_whole::<7>(gfp),
-            Order::O8 => self.quick_whole::<8>(gfp),
-            Order::MAX => self.quick_whole::<{ Order::MAX.index() }>(gfp),
-            _ => self.quick_whole::<4>(gfp),
+            Order::O4 => self.quick_of::<4>(gfp),
+            Order::O5 => self.quick_of::<5>(gfp),
+            Order::O6 => self.quick_of::<6>(gfp),
+            Order::O7 => self.quick_of::<7>(gfp),
+            Order::O8 => self.quick_of::<8>(gfp),
+            Order::MAX => self.quick_of::<{ Order::MAX.index() }>(gfp),
+            // There is none.
+            _ => self.alloc_split(gfp, order),
         }
     }
 
     /// One of them. With the order known, each is as short as can be.
     #[inline(never)]
-    fn quick_whole<const ORDER: usize>(&self, gfp: Gfp) -> Option<Pages> {
-        self.alloc_whole(gfp, const { Order::ALL[ORDER] })
+    fn quick_of<const ORDER: usize>(&self, gfp: Gfp) -> Option<Pages> {
+        self.alloc_unlisted(gfp, const { Order::ALL[ORDER] })
     }
 
     #[inline(always)]
@@ -167,14 +169,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// As [`quick_unlisted`](Self::quick_unlisted).
     #[inline(never)]
     fn quick_free_unlisted(&self, name: BlockName) -> bool {
+        const MAX: u32 = Order::MAX.get();
         let address = name.frame_address();
         match name.order_bits() {
-            4 => self.quick_free_whole::<4>(address),
-            5 => self.quick_free_whole::<5>(address),
-            6 => self.quick_free_whole::<6>(address),
-            7 => self.quick_free_whole::<7>(address),
-            8 => self.quick_free_whole::<8>(address),
-            _ => self.quick_free_whole::<{ Order::MAX.index() }>(address),
+            4 => self.quick_free_of::<4>(address),
+            5 => self.quick_free_of::<5>(address),
+            6 => self.quick_free_of::<6>(address),
+            7 => self.quick_free_of::<7>(address),
+            8 => self.quick_free_of::<8>(address),
+            MAX => self.quick_free_of::<{ Order::MAX.index() }>(address),
+            _ => false,
         }
     }
 
@@ -186,15 +190,15 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             && self.quick_push(at_hand, block, PcpIndex::of_large).is_some()
     }
 
-    /// As [`quick_whole`](Self::quick_whole).
+    /// As [`quick_of`](Self::quick_of).
     #[inline(never)]
-    fn quick_free_whole<const ORDER: usize>(&self, address: FrameAddress) -> bool {
-        self.free_whole(address, const { Order::ALL[ORDER] }).is_some()
+    fn quick_free_of<const ORDER: usize>(&self, address: FrameAddress) -> bool {
+        self.free_unlisted(address, const { Order::ALL[ORDER] }).is_some()
     }
 
     /// Puts a block of an order without lists back to its zone. `None`: look closer.
     #[inline(always)]
-    fn free_whole(&self, address: FrameAddress, order: Order) -> Option<()> {
+    fn free_unlisted(&self, address: FrameAddress, order: Order) -> Option<()> {
         if self.trace.traces_page_free() {
             return None;
         }

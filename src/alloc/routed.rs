@@ -1,13 +1,14 @@
 //! The short way to a zone: a request that asks for nothing special, of an order that has no per-CPU
-//! lists, and the running CPU's preferred zone, with ample memory, has a block on the list of the
-//! request's type. What this does is what a walk over the zonelist would do first. Where that can't
-//! be seen at a glance nothing happens here, and the walk is taken.
+//! lists, goes to the running CPU's preferred zone, if that has enough memory, and gets a block of its
+//! type there, or part of one. What this does is what a walk over the zonelist would do first. Where that
+//! can't be seen at a glance nothing happens here, and the walk is taken.
 
 use super::PageAllocator;
 use super::flags::cma_flag;
 use crate::memmap::{FrameIdx, Memmap};
 use crate::migratetype::AskedType;
 use crate::node::AtHand;
+use crate::node::pcp::PcpOrders;
 use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
 use crate::sync::IrqGuard;
@@ -16,9 +17,9 @@ use crate::zone::watermark::ZoneView;
 use crate::zone::{Zone, ZoneMut};
 use crate::{AllocError, Gfp, MigrateType, NodeId, Order, Pages};
 
-/// Where a request goes: to its preferred zone.
+/// The zone that a request prefers, and what is needed there.
 #[derive(Clone, Copy)]
-struct Way<'m> {
+struct Preferred<'m> {
     memmap: &'m Memmap,
     zone: &'m Zone,
     /// The running CPU's.
@@ -35,8 +36,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         order: Order,
     ) -> Result<Pages, AllocError> {
         let gfp = admitted.0;
-        if !self.is_special(gfp)
+        // Of an order that never has lists the quick way has tried that, but for a fresh largest block.
+        let untried = order == Order::MAX || PcpOrders::WithPageblock.contains(order);
+        if untried
             && !self.at_hand().pcps.takes(order)
+            && !self.is_special(gfp)
             && let Some(pages) = self.alloc_split(gfp, order)
         {
             return Ok(self.cleared(pages, gfp));
@@ -48,17 +52,17 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// that order, if there seems to be one, else a larger one's part. It is not cleared. `None`: look
     /// closer; nothing happened.
     #[inline(always)]
-    pub(super) fn alloc_whole(&self, gfp: Gfp, order: Order) -> Option<Pages> {
-        let way = self.way(gfp, order)?;
-        let asked = way.asked.into();
-        if way.zone.shared.nonempty_orders(asked) >> order.get() & 1 == 0 {
+    pub(super) fn alloc_unlisted(&self, gfp: Gfp, order: Order) -> Option<Pages> {
+        let from = self.preferred(gfp, order)?;
+        let asked = from.asked.into();
+        if from.zone.shared.nonempty_orders(asked) >> order.get() & 1 == 0 {
             return self.alloc_split(gfp, order);
         }
         let irq = IrqGuard::new(&self.platform);
-        let mut held = way.zone.hold(way.memmap, &irq);
+        let mut held = from.zone.hold(from.memmap, &irq);
         let mut zone = held.zone();
         let index = zone.rmqueue_asked(order, asked, cma_flag(asked))?;
-        let pages = way.served(&mut zone, (index, order));
+        let pages = from.served(&mut zone, (index, order));
         drop(held);
         drop(irq);
         Some(self.told(pages, gfp, asked))
@@ -67,29 +71,30 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Takes a block of that order, or splits a larger one, where nothing special is asked for. It is not
     /// cleared. `None`: look closer; nothing happened.
     #[inline(never)]
-    fn alloc_split(&self, gfp: Gfp, order: Order) -> Option<Pages> {
-        let way = self.way(gfp, order)?;
-        let asked = way.asked.into();
+    pub(super) fn alloc_split(&self, gfp: Gfp, order: Order) -> Option<Pages> {
+        let from = self.preferred(gfp, order)?;
+        let asked = from.asked.into();
         let irq = IrqGuard::new(&self.platform);
-        let mut held = way.zone.hold(way.memmap, &irq);
+        let mut held = from.zone.hold(from.memmap, &irq);
         let mut zone = held.zone();
         let index = zone.rmqueue_split(order, asked, cma_flag(asked))?;
-        let frame = way.memmap.frame(index);
+        let frame = from.memmap.frame(index);
         frame.set_state(frame.state().asked_for(asked));
-        let pages = way.served(&mut zone, (index, order));
+        let pages = from.served(&mut zone, (index, order));
         drop(held);
         drop(irq);
         Some(self.told(pages, gfp, asked))
     }
 
-    /// The way of a request, by the running CPU's route, if its zone is ample; `None`: look closer.
+    /// The zone to which the running CPU's route leads, if it has enough; `None`: look closer.
     #[inline(always)]
-    fn way(&self, gfp: Gfp, order: Order) -> Option<Way<'_>> {
+    fn preferred(&self, gfp: Gfp, order: Order) -> Option<Preferred<'_>> {
         let AtHand { memmap, cpus, .. } = self.at_hand();
         let cpu = cpus.as_slice().get(self.platform.cpu_id().index())?;
         let zone = cpu.routes.zone(gfp);
-        let way = Way { memmap, zone, node: cpu.node, asked: cpu.routes.asked(gfp) };
-        zone.shared.is_ample_for(order).then_some(way)
+        let asked = cpu.routes.asked(gfp);
+        let enough = zone.shared.ample.has_enough_for(order);
+        enough.then_some(Preferred { memmap, zone, node: cpu.node, asked })
     }
 
     /// The trace is told of a block.
@@ -102,7 +107,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 }
 
-impl Way<'_> {
+impl Preferred<'_> {
     /// Counts a block that the zone gave, as one from the preferred zone.
     #[inline(always)]
     fn served(self, zone: &mut ZoneMut<'_>, (index, order): (FrameIdx, Order)) -> Pages {

@@ -232,7 +232,7 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
     }
 
     /// Where requests that preferred this zone, or were served by it, came from and went to, since
-    /// `init`. Nobody interleaves yet.
+    /// `init`. Nobody interleaves yet. Takes the zone's lock.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
@@ -246,15 +246,17 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
     #[doc(alias = "zone_statistics")]
     #[must_use]
     pub fn numa_stat(&self) -> NumaStat {
-        let events = &self.zone.shared.events;
-        let stat = NumaStat {
-            hit: events.numa_hit.get(),
-            miss: events.numa_miss.get(),
-            foreign: events.numa_foreign.load(Ordering::Relaxed) as u64,
-            interleave: 0,
-            local: events.numa_local(),
-            other: events.numa_other.get(),
-        };
+        let stat = self.with(|zone| {
+            let events = &zone.shared.events;
+            NumaStat {
+                hit: events.numa_hit.get(),
+                miss: events.numa_miss.get(),
+                foreign: events.numa_foreign.load(Ordering::Relaxed) as u64,
+                interleave: 0,
+                local: events.numa_local(),
+                other: events.numa_other.get(),
+            }
+        });
         self.with_pcp_events(stat)
     }
 

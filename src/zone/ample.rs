@@ -13,7 +13,8 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 /// The orders for which nothing has to be weighed: the zone keeps its low watermark, boost and all
 /// reserves whatever a request's flags are, it has a free block for it, and kswapd need not be told of a
-/// boost. Only for the largest order there may be no block. Of other orders it says nothing.
+/// boost. Of other orders it says nothing. For the largest order it tells only that there are enough frames
+/// ([`has_enough_for`](Self::has_enough_for)): there may be no block.
 ///
 /// Kept up to date by those who hold the zone's lock: a request then looks at one word, which has a pair
 /// of cache lines to itself, as it is seldom written. For that it tells no more than four kinds of
@@ -47,6 +48,12 @@ impl Ample {
     /// Whether it is for requests of this order.
     #[inline(always)]
     pub(crate) fn is_for(&self, order: Order) -> bool {
+        order <= PAGEBLOCK_ORDER && self.has_enough_for(order)
+    }
+
+    /// The same; for the largest order, which it is never ample for, whether it is but for the block.
+    #[inline(always)]
+    pub(crate) fn has_enough_for(&self, order: Order) -> bool {
         (order as u8) < self.get()
     }
 
@@ -95,12 +102,6 @@ impl Steady {
 }
 
 impl ZoneShared {
-    /// Whether the zone is ample ([`Ample`]) for a request that asks for the low watermark.
-    #[inline(always)]
-    pub(crate) fn is_ample_for(&self, order: Order) -> bool {
-        self.ample.is_for(order)
-    }
-
     /// Looks again for which orders the zone is ample, before its lock is given back.
     #[inline(always)]
     pub(crate) fn weigh(&self) {
@@ -162,9 +163,10 @@ impl ZoneShared {
             self.cma_typed.get(),
         ];
         let kept = parts.iter().fold(0, |sum: u64, part| sum.saturating_add(*part));
+        // No more than a counter can hold.
         let above = |order: Order| match self.is_boosted() {
             true => u64::MAX,
-            false => kept.saturating_add(order.nr_pages()),
+            false => kept.saturating_add(order.nr_pages()).min(usize::MAX as u64),
         };
         self.ample_above.set(above(PAGEBLOCK_ORDER));
         self.ample_above_small.set(above(PAGE_ALLOC_COSTLY_ORDER));

@@ -58,6 +58,7 @@ pub(crate) struct Held<'z> {
     shared: &'z ZoneShared,
     areas: IrqLockGuard<'z, FreeAreas>,
     memmap: &'z Memmap,
+    /// Those of `memmap`.
     links: FrameLinks,
 }
 

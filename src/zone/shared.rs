@@ -88,8 +88,8 @@ pub(crate) struct ZoneEvents {
 }
 
 impl ZoneEvents {
-    /// Requests of CPUs of the zone's own node: all that are not of others. Who asks without the zone's
-    /// lock may be told one of them more or less.
+    /// Requests of CPUs of the zone's own node: all that are not of others. Asked under the zone's lock,
+    /// as the counts have to fit together.
     pub(crate) fn numa_local(&self) -> u64 {
         let served = self.numa_hit.get().wrapping_add(self.numa_miss.get());
         // As a counter of its own would wrap.
@@ -386,12 +386,13 @@ pub(crate) struct ZoneMut<'z> {
     pub(crate) shared: &'z ZoneShared,
     pub(crate) areas: &'z mut FreeAreas,
     pub(crate) memmap: &'z Memmap,
-    /// Copies, which stay in registers.
+    /// Those of `memmap`. Copies, which stay in registers.
     pub(crate) links: FrameLinks,
     pub(super) bits: ZoneBits,
 }
 
 impl<'z> ZoneMut<'z> {
+    /// The links are those of the memmap.
     #[inline(always)]
     pub(crate) fn new(
         shared: &'z ZoneShared,

@@ -2,8 +2,9 @@
 //! that are kept apart.
 
 use crate::three_nodes::{NODE_FRAMES, config, node};
+use page_alloc::node::pcp::PcpOrders;
 use page_alloc::report::NumaStat;
-use page_alloc::sim::Sim;
+use page_alloc::sim::{Contents, Sim, SimConfig};
 use page_alloc::{
     AllocFlags, Context, CpuId, Gfp, KswapdWake, MigrateType, NoTrace, NodeId, NodeMask,
     NodeReclaimed, Order, PageAllocator, Pages, Pfn, Platform, Reclaim, Trace, WatermarkLevel,
@@ -212,6 +213,32 @@ fn dirty_limits() {
     assert_eq!(sim.reclaim().take_wakes().len(), 9, "but the slow path it was, for three nodes");
 }
 
+/// Both count for each order, though blocks of it have just come and gone: with per-CPU lists, and straight
+/// from the zone.
+#[test]
+fn cpusets_and_dirty_limits_of_all_orders() {
+    for lists in [PcpOrders::WithPageblock, PcpOrders::None] {
+        let mut config = config();
+        config.options = config.options.pcp(lists);
+        let sim = Sim::boot(config).expect("a legal machine");
+        for order in Order::ALL {
+            let home = |gfp| {
+                let pages = sim.alloc_pages(gfp, order).expect("memory");
+                let home = home(&pages);
+                sim.free_pages(pages).expect("an allocated block");
+                home
+            };
+            assert_eq!([home(Gfp::USER), home(Gfp::USER)], [0, 0], "order {order}");
+            sim.reclaim().set_cpuset(Some(mask(0b010)));
+            assert_eq!(home(Gfp::USER), 1, "order {order}");
+            sim.reclaim().set_cpuset(None);
+            sim.reclaim().set_over_dirty_limit(mask(0b001));
+            assert_eq!(home(Gfp::USER | Gfp::WRITE), 1, "order {order}");
+            sim.reclaim().set_over_dirty_limit(mask(0));
+        }
+    }
+}
+
 /// Node reclaim is asked of nodes that are near enough, each time a watermark fails; what it says
 /// decides whether the watermark is looked at again.
 #[test]
@@ -304,4 +331,31 @@ fn pageblocks_are_kept_apart() {
     assert!(normal.span().contains(mixed.pfn()), "{} is not in NORMAL", mixed.pfn());
     assert_eq!(normal.nr_fallbacks(), 1);
     assert!(sim.trace().extfrags(MigrateType::Movable, MigrateType::Unmovable) > 0);
+}
+
+/// Node reclaim is asked for a largest block where none is free, however much else is.
+#[test]
+fn node_reclaim_for_a_largest_block() {
+    let mut config = SimConfig::flat(64 << 20);
+    config.contents = Contents::Ignored;
+    let sim = Sim::boot(config).expect("a legal machine");
+    let mut whole = Vec::new();
+    for gfp in [Gfp::KERNEL, Gfp::DMA] {
+        let more = || sim.alloc_pages(gfp | Gfp::NORETRY | Gfp::NOMEMALLOC, Order::MAX).ok();
+        whole.extend(std::iter::from_fn(more));
+    }
+    // Half of each comes back.
+    let mut held = Vec::new();
+    for pages in whole {
+        let (lower, upper) = sim.split_in_halves(pages).expect("an allocated block");
+        held.push(lower);
+        sim.free_pages(upper).expect("an allocated block");
+    }
+    sim.drain_all_pages(None);
+    let zone = sim.zone(NodeId::ZERO, ZoneType::Dma32).expect("a zone");
+    assert!(zone.nr_free()[Order::O9.index()] > 4 && zone.nr_free()[Order::MAX.index()] == 0);
+    sim.reclaim().set_node_reclaim(Some(255), [NodeReclaimed::NotScanned; 9]);
+    sim.reclaim().take_node_reclaims();
+    assert!(sim.alloc_pages(Gfp::KERNEL | Gfp::NORETRY, Order::MAX).is_err());
+    assert_ne!(sim.reclaim().take_node_reclaims(), []);
 }

@@ -160,3 +160,25 @@ fn lines_are_those_of_linux() {
         compact_daemon_migrate_scanned 13,compact_daemon_free_scanned 14";
     assert_eq!(text.lines().collect::<Vec<_>>(), expected.split(',').collect::<Vec<_>>());
 }
+
+/// Counts of requests fit together whoever asks, and whenever.
+#[test]
+fn numa_stat_beside_requests() {
+    let sim = machine(PcpOrders::WithPageblock);
+    let zone = || sim.zone(NodeId::ZERO, ZoneType::Dma32).expect("a zone");
+    // From the CPUs of the other node alone: none of them is local.
+    sim.run(|cpu| {
+        for _ in 0..300_000 {
+            match cpu.index() {
+                2 => {
+                    let gfp = Gfp::KERNEL | Gfp::THISNODE;
+                    let pages = sim.alloc_pages_node(Some(NodeId::ZERO), gfp, Order::O4);
+                    sim.free_pages(pages.expect("memory")).expect("an allocated block");
+                }
+                3 => assert_eq!(zone().numa_stat().local, 0),
+                _ => break,
+            }
+        }
+    });
+    assert_eq!((zone().numa_stat().local, zone().numa_stat().other), (0, 300_000));
+}

@@ -214,3 +214,19 @@ fn free_bulk<T: Trace>(
     let mut places: Vec<_> = held.drain(..length).map(Some).collect();
     (sim.free_pages_bulk(&mut places), places)
 }
+
+/// Blocks of orders without per-CPU lists come and go the quick way, and are counted there.
+#[test]
+fn all_orders_without_lists_are_quick() {
+    let sim = machine::<NoTrace>();
+    let machine = sim.machine().unwrap();
+    for order in Order::ALL.into_iter().filter(|order| !machine.pcps.takes(*order)) {
+        sim.free_pages(sim.alloc_pages(Gfp::HIGHUSER_MOVABLE, order).unwrap()).unwrap();
+        let freed = machine.frames_freed();
+        let pages = sim.quick_alloc(Gfp::HIGHUSER_MOVABLE, order).expect("the quick way");
+        assert_eq!(pages.order(), order);
+        assert!(machine.memmap.state(machine.memmap.index_of(pages.pfn()).unwrap()).may_be_moved());
+        assert!(sim.quick_free(pages.name()), "order {order}");
+        assert_eq!(machine.frames_freed() - freed, order.nr_pages());
+    }
+}
