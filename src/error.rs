@@ -36,13 +36,13 @@ impl fmt::Display for AllocError {
         match self {
             Self::Uninitialized => f.write_str("the allocator has not been initialised"),
             Self::OrderTooLarge(order) => write!(f, "there is no order {order}"),
-            Self::IllegalGfp(gfp) => write!(f, "flags that exclude each other: {gfp:?}"),
-            Self::WouldSleep(gfp) => write!(f, "{gfp:?} may sleep, this context may not"),
+            Self::IllegalGfp(gfp) => write!(f, "flags that exclude each other: {gfp}"),
+            Self::WouldSleep(gfp) => write!(f, "{gfp} may sleep, this context may not"),
             Self::NoSuchNode(node) => write!(f, "there is no node {node}"),
             Self::NoZone => f.write_str("no zone may serve the request"),
             Self::Injected => f.write_str("failed by fault injection"),
             Self::OutOfMemory { order, gfp } => {
-                write!(f, "out of memory: order {order}, {gfp:?}")
+                write!(f, "out of memory: order {order}, {gfp}")
             }
         }
     }

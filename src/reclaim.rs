@@ -209,7 +209,8 @@ pub trait Reclaim {
     }
 
     /// Whether the running task's cpuset allows memory of this node; asked only where cpusets are in
-    /// use, in each attempt that keeps to the cpuset, and by direct reclaim. The default says yes.
+    /// use, in each attempt that keeps to the cpuset, by direct reclaim, and by
+    /// [`wakeup_kswapd`](crate::PageAllocator::wakeup_kswapd). The default says yes.
     #[doc(alias = "cpuset_zone_allowed")]
     fn cpuset_node_allowed(&self, node: NodeId, gfp: Gfp) -> bool {
         let _ = (node, gfp);

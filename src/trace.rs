@@ -156,7 +156,7 @@ pub trait Trace {
         let _ = (pfn, order, gfp, migratetype);
     }
 
-    /// A block was taken from a zone's free lists.
+    /// A block was taken from a zone's free lists, that of this type.
     fn mm_page_alloc_zone_locked(&self, pfn: Pfn, order: Order, migratetype: MigrateType) {
         let _ = (pfn, order, migratetype);
     }

@@ -67,6 +67,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/platform.rs",
     "src/sim/barrier.rs",
     "src/sim/machine.rs",
+    "src/sim/space.rs",
     "src/sync/guard.rs",
     "src/sync/per_cpu.rs",
     "src/zone/free_area.rs",

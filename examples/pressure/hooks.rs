@@ -92,8 +92,12 @@ impl Reclaim for Kernel {
         done
     }
 
-    /// The process that has most is gone at once; a real one has to run to its end first.
-    fn out_of_memory(&self, _: &Shortage) -> OomVerdict {
+    /// The process that has most is gone at once; a real one has to run to its end first. Nobody is killed
+    /// for a request that may not wait for file systems, as in Linux: it tries again.
+    fn out_of_memory(&self, shortage: &Shortage) -> OomVerdict {
+        if !shortage.gfp.contains(Gfp::FS) {
+            return OomVerdict::Killed;
+        }
         let Some(machine) = self.machine() else { return OomVerdict::NothingToKill };
         let Some(victim) = self.processes().take_largest() else {
             return OomVerdict::NothingToKill;

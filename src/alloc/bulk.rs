@@ -19,9 +19,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// is the running CPU's node. Gives the number of places that are filled at the end, those that
     /// were filled before included: fewer than all is no error.
     ///
-    /// All frames come from one zone, without waiting or reclaim. If there is no zone that has so
-    /// many above its low watermark on the preferred node, one frame is allocated as by
-    /// [`alloc_pages_nodemask`](Self::alloc_pages_nodemask).
+    /// All frames come from one zone, without waiting or reclaim. If there is no zone on the preferred
+    /// node that has as many above its low watermark as the slice has places, filled ones counted too as
+    /// Linux has it, one frame is allocated as by [`alloc_pages_nodemask`](Self::alloc_pages_nodemask).
     ///
     /// May sleep if `gfp` has [`Gfp::DIRECT_RECLAIM`]; without it, may be called in an interrupt.
     ///
@@ -64,7 +64,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
                 let (gfp, context) = self.admit(gfp, Order::ZERO)?;
                 let node = online_node(machine, node)?;
                 let request = Request::new(machine, gfp, Order::ZERO, node, nodemask, context)?;
-                self.bulk_from_lists(&request, wanted as u64, pages)
+                self.bulk_from_lists(&request, pages)
             }
         };
         if many > 0 {
@@ -78,14 +78,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Fills the empty places from the running CPU's list of the first zone that has enough.
-    fn bulk_from_lists(
-        &self,
-        request: &Request<'_>,
-        wanted: u64,
-        pages: &mut [Option<Pages>],
-    ) -> usize {
+    fn bulk_from_lists(&self, request: &Request<'_>, pages: &mut [Option<Pages>]) -> usize {
         let Some(attempt) = self.first_attempt(request) else { return 0 };
-        let Some(zone) = self.zone_with_room(request, &attempt, wanted) else { return 0 };
+        let Some(zone) = self.zone_with_room(request, &attempt, pages.len() as u64) else {
+            return 0;
+        };
         let pcps = &request.machine.pcps;
         let cma = attempt.flags.contains(AllocFlags::CMA);
         if !pcps.takes(Order::ZERO) || (request.is_movable() && !cma) {

@@ -259,12 +259,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             taken
         });
         drop(irq);
-        let Taken { index, extfrag } = taken?;
+        let Taken { index, list_type, extfrag } = taken?;
         if let Some(event) = extfrag {
             self.trace.mm_page_alloc_extfrag(event);
         }
         let pfn = machine.memmap.pfn_of(index);
-        self.trace.mm_page_alloc_zone_locked(pfn, order, request.migratetype);
+        self.trace.mm_page_alloc_zone_locked(pfn, order, list_type);
         Some(index)
     }
 

@@ -37,7 +37,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Notes for kswapd what is wanted, and says whether its thread has to be woken: what a kernel's
-    /// [`Reclaim::wake_kswapd`] passes on.
+    /// [`Reclaim::wake_kswapd`] passes on, in the task that asks, as its cpuset counts.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};

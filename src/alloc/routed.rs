@@ -74,6 +74,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     pub(super) fn alloc_split(&self, gfp: Gfp, order: Order) -> Option<Pages> {
         let from = self.preferred(gfp, order)?;
         let asked = from.asked.into();
+        if from.zone.shared.nonempty_orders(asked) >> order.get() == 0 {
+            return None;
+        }
         let irq = IrqGuard::new(&self.platform);
         let mut held = from.zone.hold(from.memmap, &irq);
         let mut zone = held.zone();

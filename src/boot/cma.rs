@@ -6,7 +6,7 @@ use crate::{PAGEBLOCK_NR_PAGES, Pfn, PfnRange};
 impl<'a> Survey<'a> {
     /// Checks the areas against what is free, and takes them out of it.
     pub(super) fn set_cma(&mut self, areas: &'a [Reservation]) -> Result<(), InitError> {
-        for (i, area) in areas.iter().enumerate() {
+        for (i, area) in areas.iter().enumerate().filter(|(_, area)| area.length != 0) {
             let range = self.cma_range(area).ok_or(InitError::IllegalCma(*area))?;
             let meets = |other: &Reservation| {
                 self.cma_range(other).is_some_and(|other| !other.intersection(range).is_empty())

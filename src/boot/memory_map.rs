@@ -4,8 +4,9 @@ use crate::PhysAddr;
 use crate::boot::RunState;
 use core::fmt;
 
-/// Physical addresses have at most so many bits. Memory beyond is dropped and reported.
-pub const MAX_PHYSMEM_BITS: u32 = 54;
+/// Physical addresses have at most so many bits, as many as any of x86-64 and `AArch64`. Memory beyond is
+/// dropped and reported.
+pub const MAX_PHYSMEM_BITS: u32 = 52;
 
 /// One past the last byte that the allocator looks at.
 pub(crate) const ADDRESS_LIMIT: u64 = 1 << MAX_PHYSMEM_BITS;

@@ -48,12 +48,11 @@ enum Step {
 }
 
 impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
-    /// One round for what was last wanted; the thread sleeps or goes on as the report says.
+    /// One round for what is wanted; the thread sleeps or goes on as the report says.
     #[doc(alias = "balance_pgdat")]
     pub(crate) fn balance(&self) -> KswapdReport {
         let state = &self.node.kswapd;
-        let nothing = Wanted { order: Order::ZERO, highest: ZoneType::Movable };
-        let wanted = state.wishes.take().unwrap_or(nothing);
+        let wanted = state.begin();
         let running = state.run();
         let round = self.round(wanted);
         drop(running);

@@ -16,7 +16,8 @@ use crate::reclaim::Reclaim;
 use crate::zone::Zone;
 use crate::zone::watermark::ZoneView;
 use crate::{
-    AllocFlags, NodeShrink, Order, PAGE_ALLOC_COSTLY_ORDER, Reclaimed, WatermarkLevel, ZoneType,
+    AllocFlags, Gfp, NodeShrink, Order, PAGE_ALLOC_COSTLY_ORDER, Reclaimed, WatermarkLevel,
+    ZoneType,
 };
 
 impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
@@ -75,9 +76,10 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
     }
 }
 
-/// Whether frames are freed so that compaction has room, rather than for themselves.
+/// Whether frames are freed so that compaction, if it is allowed, has room, rather than for themselves.
 #[doc(alias = "in_reclaim_compaction")]
 fn frees_for_compaction(shrink: &NodeShrink) -> bool {
     let has_tried = shrink.priority < NodeShrink::DEF_PRIORITY - 2;
-    shrink.order > PAGE_ALLOC_COSTLY_ORDER || shrink.order > Order::ZERO && has_tried
+    let large = shrink.order > PAGE_ALLOC_COSTLY_ORDER || shrink.order > Order::ZERO && has_tried;
+    large && shrink.gfp.contains(Gfp::IO)
 }

@@ -3,7 +3,7 @@
 use crate::Order;
 
 /// After so many rounds in a row that freed nothing, kswapd leaves a node alone, until somebody else
-/// frees something.
+/// frees something. A request in the slow path expects nothing more of reclaim after as many in vain.
 pub const MAX_RECLAIM_RETRIES: u32 = 16;
 
 /// What the thread does after a round.

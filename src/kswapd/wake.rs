@@ -53,6 +53,11 @@ impl<P: Platform, R: Reclaim> Balancer<'_, P, R> {
         if self.zones(wake.zone).all(|zone| zone.shared.zone_type() != wake.zone) {
             return Wakeup::NotNeeded;
         }
+        if self.reclaim.cpusets_enabled()
+            && !self.reclaim.cpuset_node_allowed(self.node.id, wake.gfp)
+        {
+            return Wakeup::NotNeeded;
+        }
         self.node.kswapd.wishes.add(wanted);
         if !self.may_sleep(wanted) || !self.is_hopeless() && self.is_boosted(wake.highest) {
             return Wakeup::Needed;

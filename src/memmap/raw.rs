@@ -16,6 +16,7 @@ use crate::sync::Lead;
 use crate::{Pfn, PfnRange};
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
@@ -68,11 +69,11 @@ impl Arena {
         mut value: impl FnMut(usize) -> T,
     ) -> Result<Table<T>, ArenaFull> {
         let start = self.cut::<T>(len)?;
-        for i in 0..len {
-            // SAFETY: `cut` gave room for `len` values, of what the contract of `new` promises.
-            let place = unsafe { start.add(i) };
-            // SAFETY: the place is aligned, and ours alone by the contract of `Arena::new`.
-            unsafe { place.write(value(i)) };
+        let mut room = NonNull::slice_from_raw_parts(start.cast::<MaybeUninit<T>>(), len);
+        // SAFETY: `cut` gave room for `len` values, aligned, and ours alone by the contract of `Arena::new`.
+        let room = unsafe { room.as_mut() };
+        for (i, place) in room.iter_mut().enumerate() {
+            place.write(value(i));
         }
         Ok(Table { start, len, owns: PhantomData })
     }

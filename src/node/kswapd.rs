@@ -1,6 +1,7 @@
 //! What a node remembers for the threads that keep its memory free and together.
 
 use super::wishes::{CompactWishes, Wanted, Wishes};
+use crate::{Order, ZoneType};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// What a node remembers for kswapd and kcompactd.
@@ -8,6 +9,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub(crate) struct KswapdState {
     pub(crate) wishes: Wishes,
     pub(crate) compaction: CompactWishes,
+    /// What the last round was for.
+    last: Wishes,
     /// What the last round left.
     nap: Wishes,
     failures: AtomicU32,
@@ -30,6 +33,18 @@ impl KswapdState {
     /// Something was freed.
     pub(crate) fn succeeded(&self) {
         self.failures.store(0, Ordering::Relaxed);
+    }
+
+    /// A round begins: for what is wanted, or for single frames of the zones that the last one was for;
+    /// the first, for all.
+    #[doc(alias = "kswapd_highest_zoneidx")]
+    pub(crate) fn begin(&self) -> Wanted {
+        let wanted = self.wishes.take().unwrap_or_else(|| {
+            let highest = self.last.get().map_or(ZoneType::Movable, |last| last.highest);
+            Wanted { order: Order::ZERO, highest }
+        });
+        self.last.set(wanted);
+        wanted
     }
 
     /// A round has ended, and kswapd may sleep unless there comes to be too little for this.

@@ -1,6 +1,7 @@
 //! A simulated machine: host memory lent as physical memory, threads as CPUs.
 
 use super::cpus::Cpus;
+use super::space::Space;
 use super::{Contents, SimConfig, SimKernel, SimTrace, Tables, barrier};
 use crate::alloc::PageAllocator;
 use crate::boot::{BootReport, InitError, Survey, metadata_bytes};
@@ -8,7 +9,6 @@ use crate::platform::{IrqFlags, PcpExclusion, PinFlags, Platform};
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
 use crate::{CpuId, PhysAddr};
-use memmap2::{MmapOptions, MmapRaw};
 use std::cell::Cell;
 use std::fmt;
 use std::io;
@@ -27,7 +27,7 @@ std::thread_local! {
 /// it become real when they are written to.
 #[derive(Debug)]
 pub struct SimPlatform {
-    memory: MmapRaw,
+    memory: Space,
     contents: Contents,
     cpus: Cpus,
     exclusion: PcpExclusion,
@@ -40,7 +40,7 @@ impl SimPlatform {
             PcpExclusion::Busy if !barrier::register() => PcpExclusion::Swap,
             other => other,
         };
-        let memory = reserve(bytes)?;
+        let memory = Space::reserve(bytes)?;
         let cpus = Cpus::new(u32::try_from(config.cpus.len().max(1)).unwrap_or(u32::MAX));
         Ok(Self { memory, contents: config.contents, cpus, exclusion })
     }
@@ -80,9 +80,7 @@ unsafe impl Platform for SimPlatform {
 
     fn phys_to_virt(&self, address: PhysAddr) -> *mut u8 {
         match usize::try_from(address.get()) {
-            Ok(offset) if offset < self.memory.len() => {
-                self.memory.as_mut_ptr().wrapping_add(offset)
-            }
+            Ok(offset) if offset < self.memory.len() => self.memory.start().wrapping_add(offset),
             _ => std::ptr::null_mut(),
         }
     }
@@ -129,12 +127,6 @@ unsafe impl Platform for SimPlatform {
     }
 }
 
-/// Reserves address space of the host.
-fn reserve(bytes: usize) -> Result<MmapRaw, SimError> {
-    let memory = MmapOptions::new().len(bytes.max(1)).no_reserve_swap().map_anon();
-    memory.map(MmapRaw::from).map_err(|error| SimError::Host(bytes, error))
-}
-
 /// Why a machine can't be simulated.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -165,17 +157,22 @@ impl fmt::Display for SimError {
 
 impl std::error::Error for SimError {}
 
+/// What is to be done with a machine's allocator, and its tables if they lie apart.
+type GiveUp<R, T> = fn(&PageAllocator<SimPlatform, R, T>, Option<&Space>);
+
 /// A booted machine. It can be used as its [`PageAllocator`].
 ///
-/// Its tokens should be gone when it is dropped: a later machine may have its tables in the same place of the
-/// host's memory, and take them for its own.
+/// When it is dropped while blocks are allocated, no later machine gets the addresses of its tables, so that
+/// all refuse its tokens ([`FreeError::Foreign`](crate::FreeError::Foreign)).
 #[derive(Debug)]
 pub struct Sim<R = SimKernel, T = SimTrace> {
     allocator: PageAllocator<SimPlatform, R, T>,
     report: BootReport,
     nr_cpus: u32,
+    /// What is done in the end.
+    give_up: GiveUp<R, T>,
     /// The memory of tables that lie apart. Declared after the allocator, so dropped after it.
-    _tables: Option<MmapRaw>,
+    tables: Option<Space>,
 }
 
 impl Sim {
@@ -205,7 +202,7 @@ impl<R: Reclaim, T: Trace> Sim<R, T> {
             Tables::Carved => (init_carved(&allocator, config)?, None),
             Tables::Apart => init_apart(&allocator, config)?,
         };
-        Ok(Self { allocator, report, nr_cpus, _tables: tables })
+        Ok(Self { allocator, report, nr_cpus, give_up, tables })
     }
 
     /// What booting did.
@@ -256,6 +253,27 @@ impl<R: Reclaim, T: Trace> Sim<R, T> {
     }
 }
 
+impl<R, T> Drop for Sim<R, T> {
+    fn drop(&mut self) {
+        (self.give_up)(&self.allocator, self.tables.as_ref());
+    }
+}
+
+/// If some frame is neither free nor on a CPU's list, there may be a token for it: then nobody else gets the
+/// addresses of the tables.
+fn give_up<R: Reclaim, T: Trace>(
+    allocator: &PageAllocator<SimPlatform, R, T>,
+    tables: Option<&Space>,
+) {
+    let in_use = allocator.zones().any(|zone| {
+        let listed: u64 = zone.pagesets().map(|pageset| u64::from(pageset.count())).sum();
+        zone.snapshot().free_pages + listed != zone.managed_pages()
+    });
+    if in_use {
+        tables.unwrap_or(&allocator.platform().memory).keep();
+    }
+}
+
 impl<R, T> Deref for Sim<R, T> {
     type Target = PageAllocator<SimPlatform, R, T>;
 
@@ -273,9 +291,8 @@ fn init_carved<R: Reclaim, T: Trace>(
         if let Some(dirt) = config.dirt {
             soil(allocator.platform(), info, dirt)?;
         }
-        // SAFETY: the memory is a mapping that the platform, and so the allocator, owns. A token of an
-        // earlier machine that had it is a block's number at most: nobody reaches the simulated frames
-        // by a token, but by pointers, in unsafe code.
+        // SAFETY: the memory is a mapping that the platform, and so the allocator, owns. No earlier machine
+        // had it that left tokens: such a one keeps it (`Drop` of `Sim`).
         unsafe { allocator.init(info) }
     })
 }
@@ -284,12 +301,12 @@ fn init_carved<R: Reclaim, T: Trace>(
 fn init_apart<R: Reclaim, T: Trace>(
     allocator: &PageAllocator<SimPlatform, R, T>,
     config: &SimConfig,
-) -> Result<(BootReport, Option<MmapRaw>), SimError> {
+) -> Result<(BootReport, Option<Space>), SimError> {
     let bytes = config.with_boot_info(|info| metadata_bytes(info, SimPlatform::PAGE_SHIFT))?;
-    let mapping = reserve(bytes)?;
+    let mapping = Space::reserve(bytes)?;
     // SAFETY: the mapping has that many bytes, initialised to 0, and nobody else uses it. The only
     // one who is told of its endless life is the allocator, and `Sim` drops that first.
-    let tables = unsafe { std::slice::from_raw_parts_mut(mapping.as_mut_ptr(), bytes) };
+    let tables = unsafe { std::slice::from_raw_parts_mut(mapping.start(), bytes) };
     if let Some(dirt) = config.dirt {
         tables.fill(dirt);
     }

@@ -25,6 +25,8 @@ mod kernel;
 #[expect(unsafe_code, reason = "lends host memory as physical memory")]
 mod machine;
 mod map_file;
+#[expect(unsafe_code, reason = "gives the host its memory back")]
+mod space;
 mod trace;
 
 pub use config::{Contents, SimConfig, Tables};

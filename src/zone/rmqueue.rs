@@ -9,6 +9,8 @@ use crate::{AllocFlags, Extfrag, MigrateType, Order};
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) index: FrameIdx,
+    /// The migratetype of the list that it was on.
+    pub(crate) list_type: MigrateType,
     /// Set when memory of another migratetype was taken over for it.
     pub(crate) extfrag: Option<Extfrag>,
 }
@@ -83,7 +85,7 @@ impl ZoneMut<'_> {
         high_atomic: HighAtomicUse,
     ) -> Option<Taken> {
         if let Some(index) = self.rmqueue_own(order, migratetype, flags) {
-            return Some(Taken { index, extfrag: None });
+            return Some(Taken { index, list_type: migratetype, extfrag: None });
         }
         self.again().rmqueue_elsewhere(order, migratetype, flags, high_atomic)
     }
@@ -164,7 +166,7 @@ impl ZoneMut<'_> {
         extfrag: Option<Extfrag>,
     ) -> Taken {
         self.shared.sub_free(list_type, order.nr_pages());
-        Taken { index: self.set_allocated(block, order), extfrag }
+        Taken { index: self.set_allocated(block, order), list_type, extfrag }
     }
 
     /// Whether a request whose type has run out may have of the high-atomic reserve.

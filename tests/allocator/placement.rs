@@ -2,13 +2,15 @@
 //! that are kept apart.
 
 use crate::three_nodes::{NODE_FRAMES, config, node};
+use page_alloc::boot::Reservation;
+use page_alloc::kswapd::Wakeup;
 use page_alloc::node::pcp::PcpOrders;
 use page_alloc::report::NumaStat;
-use page_alloc::sim::{Contents, Sim, SimConfig};
+use page_alloc::sim::{Contents, Sim, SimConfig, Tables};
 use page_alloc::{
-    AllocFlags, Context, CpuId, Gfp, KswapdWake, MigrateType, NoTrace, NodeId, NodeMask,
-    NodeReclaimed, Order, PageAllocator, Pages, Pfn, Platform, Reclaim, Trace, WatermarkLevel,
-    ZoneType,
+    AllocFlags, Context, CpuId, Gfp, KswapdWake, MigrateType, NoReclaim, NoTrace, NodeId, NodeMask,
+    NodeReclaimed, Order, PageAllocator, Pages, Pfn, PhysAddr, Platform, Reclaim, Trace,
+    WatermarkLevel, ZoneLayout, ZoneType,
 };
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
@@ -115,6 +117,60 @@ fn all_kswapds_are_woken() {
     assert_eq!(wakes[..3], all, "from node 0");
     assert_eq!(wakes[3..6], [all[1], all[0], all[2]], "from node 1");
     assert_eq!(wakes[6..], [all[2], all[1], all[0]], "from node 2");
+}
+
+/// A zone that has nothing but reserved memory is passed over: it has nothing that could be freed.
+#[test]
+fn no_kswapd_is_woken_for_a_reserved_zone() {
+    let mut config = SimConfig::flat(64 << 20);
+    config.tables = Tables::Apart;
+    config.zones =
+        ZoneLayout::new(Some(PhysAddr::new(16 << 20)), Some(PhysAddr::new(48 << 20)), None);
+    config.reservations.push(Reservation::new("all of NORMAL", PhysAddr::new(48 << 20), 16 << 20));
+    let sim = Sim::boot(config).expect("a legal machine");
+    let normal = sim.zone(NodeId::ZERO, ZoneType::Normal).expect("a zone");
+    assert_eq!((normal.present_pages(), normal.managed_pages()), (4096, 0));
+    let _all: Vec<_> = std::iter::from_fn(|| sim.alloc_page(Gfp::NOWAIT).ok()).collect();
+    let wakes = sim.reclaim().take_wakes();
+    assert!(!wakes.is_empty() && wakes.iter().all(|wake| wake.zone == ZoneType::Dma32));
+    assert_eq!(sim.wakeup_kswapd(&wakes[0]), Wakeup::Needed);
+}
+
+/// kswapd of a node that the task's cpuset does not allow stays asleep.
+#[test]
+fn cpusets_and_kswapd() {
+    let sim = machine();
+    let _zero = [ZoneType::Normal, ZoneType::Dma32].map(|zone| drain_to_low(&sim, 0, zone));
+    let (zone, order) = (ZoneType::Normal, Order::ZERO);
+    let wake = KswapdWake { node: node(0), zone, order, highest: zone, gfp: Gfp::USER };
+    for (cpuset, expected) in [(0b110, Wakeup::NotNeeded), (0b001, Wakeup::Needed)] {
+        sim.reclaim().set_cpuset(Some(mask(cpuset)));
+        assert_eq!(sim.wakeup_kswapd(&wake), expected);
+        assert_eq!(sim.kswapd_may_sleep(node(0)), expected == Wakeup::NotNeeded);
+    }
+}
+
+/// What the trace point of the free lists tells.
+#[derive(Default)]
+struct Lists(Mutex<Vec<(Order, MigrateType)>>);
+
+impl Trace for Lists {
+    fn mm_page_alloc_zone_locked(&self, _: Pfn, order: Order, list: MigrateType) {
+        self.0.lock().unwrap().push((order, list));
+    }
+}
+
+/// It is told of the list that a block was on, not of the type that was asked for.
+#[test]
+fn a_block_is_told_of_by_its_list() {
+    let mut config = SimConfig::flat(64 << 20);
+    (config.tables, config.zones) = (Tables::Apart, ZoneLayout::NORMAL_ONLY);
+    config.cma.push(Reservation::new("cma", PhysAddr::new(16 << 20), 48 << 20));
+    let sim = Sim::boot_with(&config, NoReclaim, Lists::default()).expect("a legal machine");
+    let order = Order::O4;
+    let _blocks = [Gfp::HIGHUSER_MOVABLE, Gfp::KERNEL].map(|gfp| sim.alloc_pages(gfp, order));
+    let told = sim.trace().0.lock().unwrap();
+    assert_eq!(*told, [(order, MigrateType::Cma), (order, MigrateType::Unmovable)]);
 }
 
 fn stat(sim: &Sim, at: u32) -> NumaStat {

@@ -50,13 +50,13 @@ fn beyond_the_limit_of_addresses() {
 #[test]
 fn all_of_memory() {
     let map = [MemoryRegion::new(PhysAddr::new(0), u64::MAX, MemoryKind::Usable)];
-    for page_shift in [0, 12, 16, 53] {
+    for page_shift in [0, 12, 16, 51] {
         let options = Options::DEFAULT.movable(Movable::Size(u64::MAX)).first_frame(Pfn::new(0));
         let survey = Survey::new(&BootInfo::new(&map).options(options), page_shift).unwrap();
         assert_eq!(survey.frames(), frames(0, LIMIT >> page_shift));
         assert_eq!(survey.present_in(NodeId::ZERO), LIMIT >> page_shift);
     }
-    for page_shift in [55, 63, 64, u32::MAX] {
+    for page_shift in [53, 63, 64, u32::MAX] {
         let survey = Survey::new(&BootInfo::new(&map), page_shift);
         assert_eq!(survey.unwrap_err(), InitError::NoUsableMemory { nr_regions: 1 });
     }

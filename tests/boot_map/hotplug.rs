@@ -356,7 +356,7 @@ fn plans() {
             Err(SimError::Init(InitError::IllegalHotplug(_))) | Err(SimError::TooLarge(_))
         ));
     }
-    let huge = [range(0, 0, 1 << 53)];
+    let huge = [range(0, 0, 1 << 51)];
     assert!(matches!(bytes(&huge), Err(InitError::TooManyFrames { .. })));
     // The survey tells of what is there alone.
     let later = [range(2, 4 * GIB, 5 * GIB)];

@@ -158,7 +158,10 @@ fn boosts_of_higher_zones_stay() {
     cache.drop_where(|pages| pages.pfn().get() < 4096);
     assert_eq!(machine.wakeup_kswapd(&wake), Wakeup::NotNeeded);
     cache.set_script(Script::Free(32));
-    assert_eq!((balance(machine).passes, boost(machine)), (0, before));
+    for _again in 0..2 {
+        assert_eq!((balance(machine).passes, boost(machine)), (0, before));
+    }
+    assert_eq!(machine.wakeup_kswapd(&wish(Order::ZERO, Gfp::KERNEL)), Wakeup::Needed);
     balance(machine);
     assert_eq!(boost(machine), 0);
 }

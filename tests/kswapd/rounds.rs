@@ -104,6 +104,28 @@ fn a_hopeless_node_is_left_alone() {
     assert_eq!(balance(machine).failures, 0);
 }
 
+/// While nothing new is wanted, a round is for the zones that the last one was for, until these have
+/// enough, however much is free elsewhere.
+#[test]
+fn a_round_goes_on_with_the_zones_of_the_last() {
+    let machine = boot(64 << 20);
+    let cache = kernel(machine);
+    cache.fill(Gfp::MEMALLOC);
+    cache.drop_where(|pages| pages.pfn().get() >= 4096);
+    let zone = ZoneType::Dma;
+    let wake = KswapdWake { zone, highest: zone, ..wish(Order::ZERO, Gfp::KERNEL | Gfp::DMA) };
+    assert_eq!(machine.wakeup_kswapd(&wake), Wakeup::Needed);
+    for round in 1..=3 {
+        let report = balance(machine);
+        assert_eq!((report.passes, report.failures), (12, round));
+        assert_eq!(report.next, KswapdNext::Again, "round {round}");
+    }
+    let shrinks = std::mem::take(&mut cache.state().shrinks);
+    assert!(shrinks.iter().all(|shrink| shrink.highest == zone));
+    cache.drop_where(|_| true);
+    assert_eq!((balance(machine).passes, balance(machine).next), (0, KswapdNext::Nap));
+}
+
 /// For a larger block, twice its frames are freed; then single frames are enough, and kcompactd does
 /// the rest.
 #[test]

@@ -109,6 +109,26 @@ fn one_frame_where_there_are_not_so_many() {
     assert_eq!(sim.alloc_pages_bulk(Gfp::KERNEL, node_of(0), None, &mut pages[..many]), Ok(many));
 }
 
+/// The whole slice counts there, filled places too, as in Linux.
+#[test]
+fn filled_places_count_at_the_watermark() {
+    let mut config = SimConfig::flat(1 << 30);
+    (config.tables, config.zones) = (Tables::Apart, ZoneLayout::NORMAL_ONLY);
+    let sim = Sim::boot(config).expect("a legal machine");
+    let above = || {
+        let zone = sim.zone(NodeId::ZERO, ZoneType::Normal).expect("a zone").snapshot();
+        zone.free_pages - zone.watermark[1]
+    };
+    let mut pages: Vec<_> = std::iter::repeat_with(|| sim.alloc_page(Gfp::NOWAIT).ok())
+        .take_while(|_| above() > 300)
+        .collect();
+    let _held = pages.split_off(400);
+    pages.resize_with(500, || None);
+    assert!(above() > 200);
+    assert_eq!(sim.alloc_pages_bulk(Gfp::KERNEL, None, None, &mut pages), Ok(401));
+    assert_eq!(sim.alloc_pages_bulk(Gfp::KERNEL, None, None, &mut pages[300..]), Ok(200));
+}
+
 /// Without lists, one frame is got.
 #[test]
 fn one_frame_without_lists() {

@@ -162,6 +162,33 @@ fn tokens_of_a_dropped_allocator() {
     assert_eq!(view(&sim), before);
 }
 
+/// Nor are they a later one's, whatever memory the host gives it: tables carved out of the machine, or apart.
+#[test]
+fn tokens_of_an_earlier_machine() {
+    for tables in [Tables::Carved, Tables::Apart] {
+        let mut config = SimConfig::flat(64 << 20);
+        config.tables = tables;
+        let mut earlier = Vec::new();
+        for order in [Order::ZERO, Order::O4, Order::O9, Order::MAX] {
+            let sim = Sim::boot(config.clone()).expect("a legal machine");
+            earlier.push(take(&sim, order));
+            drop(sim);
+            let later = Sim::boot(config.clone()).expect("a legal machine");
+            let _ours: Vec<_> = (0..100).map(|_| take(&later, Order::ZERO)).collect();
+            let before = view(&later);
+            earlier = (earlier.into_iter())
+                .map(|pages| {
+                    let foreign = FreeError::Foreign(pages.pfn());
+                    let refused = later.free_pages(pages).expect_err("another machine's");
+                    assert_eq!(refused.reason, foreign);
+                    refused.pages
+                })
+                .collect();
+            assert_eq!(view(&later), before);
+        }
+    }
+}
+
 /// Before `init` every call that came with the lists fails, or has nothing to do.
 #[test]
 fn before_init() {

@@ -23,8 +23,23 @@ fn fragmented(above_high: u64) -> &'static Machine {
 }
 
 fn request(machine: &Machine, order: Order) {
-    let taken = machine.alloc_pages(Gfp::KERNEL, order);
+    request_as(machine, Gfp::KERNEL, order);
+}
+
+fn request_as(machine: &Machine, gfp: Gfp, order: Order) {
+    let taken = machine.alloc_pages(gfp, order);
     machine.reclaim().state().held.extend(taken);
+}
+
+/// For a request that may not compact, as it may do no I/O, nothing is left to compaction.
+#[test]
+fn requests_that_may_not_compact_are_reclaimed_for() {
+    for (gfp, expected) in [(Gfp::NOFS, 0), (Gfp::NOIO, 13)] {
+        let machine = fragmented(33);
+        machine.reclaim().state().can_migrate = true;
+        request_as(machine, gfp, Order::O4);
+        assert_eq!(passes(machine).len(), expected, "{gfp}");
+    }
 }
 
 /// Where compaction has room for a costly block and twice its frames above the high watermark,

@@ -56,6 +56,20 @@ fn a_node_is_shrunk_until_compaction_has_room() {
     }
 }
 
+/// Not where the request may not compact, as it may do no I/O: 32 frames are enough for a pass.
+#[test]
+fn a_pass_is_short_for_a_request_without_io() {
+    let calls = |gfp| {
+        let machine = full();
+        machine.reclaim().state().frees = |_| 32;
+        let taken = machine.alloc_pages(gfp, Order::O5);
+        machine.reclaim().state().held.extend(taken);
+        passes(machine).into_iter().filter(|(_, priority)| *priority == 12).count()
+    };
+    assert!(calls(Gfp::NOFS) > 3);
+    assert_eq!(calls(Gfp::NOIO), 1);
+}
+
 /// For a smaller block each pass is one call, at first; once three of them brought too little, a node is
 /// shrunk until the min watermark and twice the block are free. For a single frame never.
 #[test]

@@ -64,11 +64,13 @@ fn bad_areas_are_refused() {
         area(0xf0_0000, 0x40_0000),
         area(0xe0_0000, 0x40_0000),
         area(u64::MAX - 0x1f_ffff, 0x20_0000),
-        area(0x400_0000, 0),
     ] {
         let refused = machine(&[bad]).unwrap_err();
         assert!(matches!(refused, SimError::Init(InitError::IllegalCma(it)) if it == bad), "{bad}");
     }
+    let empty = machine(&[Reservation::EMPTY, AREA, area(0x400_1000, 0)]).unwrap();
+    let zone = empty.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+    assert_eq!(zone.cma_pages(), AREA.length >> 12, "areas of no length are none");
     let twice = machine(&[AREA, AREA]).unwrap_err();
     assert!(matches!(twice, SimError::Init(InitError::IllegalCma(it)) if it == AREA));
 }

@@ -63,7 +63,13 @@ impl Reclaim for Kernel {
         OOM.store(false, Ordering::Release);
     }
 
-    fn out_of_memory(&self, _: &Shortage) -> OomVerdict {
+    /// Nobody is killed for a request that may not wait for file systems, as in Linux: it waits for a
+    /// moment, and tries again.
+    fn out_of_memory(&self, shortage: &Shortage) -> OomVerdict {
+        if !shortage.gfp.contains(Gfp::FS) {
+            self.sleep_tick();
+            return OomVerdict::Killed;
+        }
         Cpu::current().while_freeing(process::kill)
     }
 }

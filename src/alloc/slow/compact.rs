@@ -156,7 +156,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 impl Slow<'_, '_> {
     /// Moving frames may have to write them.
     #[doc(alias = "gfp_compaction_allowed")]
-    fn may_compact(&self) -> bool {
+    pub(super) fn may_compact(&self) -> bool {
         self.gfp.contains(Gfp::IO)
     }
 

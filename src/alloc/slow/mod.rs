@@ -215,14 +215,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Wakes kswapd of each node in the zonelist, once for a run of zones of a node, if the request
-    /// may.
+    /// may. Zones that have nothing but reserved memory are passed over.
     fn wake_all_kswapds(&self, slow: &Slow<'_, '_>) {
         if !slow.flags.contains(AllocFlags::KSWAPD) {
             return;
         }
         let mut last = None;
+        let machine = slow.request.machine;
+        let managed = |id| machine.zone(id).is_some_and(|zone| zone.shared.managed.get() > 0);
         for zone in slow.zones() {
-            if last != Some(zone.node()) {
+            if last != Some(zone.node()) && managed(zone) {
                 last = Some(zone.node());
                 self.reclaim.wake_kswapd(slow.wake(zone));
             }

@@ -2,6 +2,7 @@
 
 use super::{Slow, Step};
 use crate::alloc::PageAllocator;
+use crate::kswapd::MAX_RECLAIM_RETRIES;
 use crate::platform::Platform;
 use crate::reclaim::{Context, Reclaim};
 use crate::sync::IrqGuard;
@@ -9,9 +10,6 @@ use crate::trace::{AllocStep, Trace};
 use crate::zone::watermark::{ZoneView, zone_watermark_ok};
 use crate::zone::{Force, Zone};
 use crate::{Pages, WatermarkLevel};
-
-/// So many reclaims in a row without progress, and nothing more is expected of them.
-const MAX_RECLAIM_RETRIES: u32 = 16;
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Has memory freed, and tries again if that is said to be done.

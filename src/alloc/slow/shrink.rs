@@ -106,9 +106,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Whether a zone has a block of a costly order, or so much room that compaction can make one:
-    /// then it would only be emptied in vain.
+    /// then it would only be emptied in vain. Not for requests that may not compact.
+    #[doc(alias = "compaction_ready")]
     fn is_ready_to_compact(&self, slow: &Slow<'_, '_>, id: ZoneId) -> bool {
-        if !slow.is_costly() || !self.reclaim.can_migrate() {
+        if !slow.is_costly() || !slow.may_compact() || !self.reclaim.can_migrate() {
             return false;
         }
         let machine = slow.request.machine;
