@@ -65,7 +65,10 @@ bitflags! {
         /// Try hard, but fail rather than kill.
         #[doc(alias = "__GFP_RETRY_MAYFAIL")]
         const RETRY_MAYFAIL = 0x4000;
-        /// Never fail.
+        /// Never fail: goes on until there is memory, or panics after
+        /// [`max_rounds`](crate::Reclaim::max_rounds). Only with [`DIRECT_RECLAIM`](Self::DIRECT_RECLAIM):
+        /// where waiting is not allowed, the request may fail like any other, in Linux too. What is refused at
+        /// once (illegal flags, waiting in an interrupt, fault injection) is refused all the same.
         #[doc(alias = "__GFP_NOFAIL")]
         const NOFAIL = 0x8000;
         /// Fail soon.

@@ -34,7 +34,8 @@ pub enum MigrateType {
     /// Reserved for requests of higher order that can't wait.
     #[doc(alias = "MIGRATE_HIGHATOMIC")]
     HighAtomic,
-    /// A contiguous-memory area: lent to movable requests only.
+    /// A contiguous-memory area: lent to movable requests only. It can't be claimed as a whole yet
+    /// ([`BootInfo::cma`](crate::boot::BootInfo::cma)).
     #[doc(alias = "MIGRATE_CMA")]
     Cma,
     /// Withdrawn from allocation.

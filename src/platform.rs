@@ -96,6 +96,10 @@ pub unsafe trait Platform {
 
     /// The running CPU. Called with interrupts off, or where a stale answer does no harm; by requests that
     /// come before [`init`](crate::PageAllocator::init), and fail, too.
+    ///
+    /// A CPU whose number is not below [`BootInfo::nr_cpus`](crate::boot::BootInfo::nr_cpus) is served, but has
+    /// no lists: its requests and frees go to the zones, under their locks. Its node is the lowest that had
+    /// memory or CPUs at boot.
     #[doc(alias = "smp_processor_id")]
     fn cpu_id(&self) -> CpuId {
         CpuId::BOOT
@@ -142,7 +146,9 @@ pub unsafe trait Platform {
         panic!("the port has no barrier for CPU {cpu}");
     }
 
-    /// Called while one CPU waits for another: a hint to the processor, or other work.
+    /// Called while one CPU waits for another's lists: a hint to the processor, or other work, but short. A
+    /// drain calls it 2^20 times at most for each CPU's lists of a zone, then gives these up
+    /// ([`Drained::skipped`](crate::alloc::Drained::skipped)).
     #[doc(alias = "cpu_relax")]
     fn relax(&self) {
         core::hint::spin_loop();

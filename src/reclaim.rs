@@ -190,6 +190,10 @@ pub trait Reclaim {
     /// [`Gfp::KSWAPD_RECLAIM`], at the beginning of each round of the slow path, and in an attempt that
     /// raised a zone's watermarks, when the request has its block already. May be called in an interrupt.
     /// The default wakes nobody.
+    ///
+    /// Passes `wake` on to [`wakeup_kswapd`](crate::PageAllocator::wakeup_kswapd), which notes what is wanted,
+    /// and wakes the node's thread if that says [`Wakeup::Needed`](crate::kswapd::Wakeup::Needed). A thread
+    /// that is woken without that goes for single frames only.
     #[doc(alias = "wakeup_kswapd")]
     fn wake_kswapd(&self, wake: KswapdWake) {
         let _ = wake;

@@ -18,7 +18,8 @@ pub struct Drained {
     /// Frames that went back to their zones.
     pub frames: u64,
     /// Lists that were left as they are, because they were in use for too long, or by the code that
-    /// an interrupt with this call came upon.
+    /// an interrupt with this call came upon, or are being drained by another CPU. Their frames are still at
+    /// hand to their CPU, and not free: who needs these calls again.
     pub skipped: u32,
 }
 
@@ -61,7 +62,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Gives back what all CPUs have of a zone, or with `None` of all zones.
     ///
     /// Waits for other CPUs, for a bounded time: call it with interrupts on, and with nothing held
-    /// that another CPU may wait for.
+    /// that another CPU may wait for. It waits for each CPU's lists of each zone for 2^20 calls of
+    /// [`Platform::relax`] at most, and with [`PcpExclusion::Busy`] for one [`Platform::barrier_on`] before;
+    /// then it leaves them as they are, and counts them in [`Drained::skipped`].
+    ///
+    /// [`PcpExclusion::Busy`]: crate::PcpExclusion::Busy
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};

@@ -15,6 +15,13 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// and no longer count as free, and what is freed in it joins them. `migratetype` is CMA for
     /// the owner of a CMA area, else MOVABLE.
     ///
+    /// Frames that CPUs keep at hand are not withdrawn: they may be handed out as before. To have these, too,
+    /// call [`drain_all_pages`](Self::drain_all_pages) with `Some((node, zone))` afterwards: what is drained
+    /// is withdrawn, too.
+    ///
+    /// It is one pageblock at a time: when one of a range is refused, those before it are the caller's to give
+    /// back, as Linux's `start_isolate_page_range` does by itself.
+    ///
     /// Takes the zone's lock; does not sleep.
     ///
     /// ```
@@ -33,7 +40,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// # Errors
     ///
-    /// Why it can't be withdrawn.
+    /// Why it can't be withdrawn. Before [`init`](Self::init), [`IsolateError::NoSuchFrame`].
     #[doc(alias = "set_migratetype_isolate")]
     #[doc(alias = "start_isolate_page_range")]
     pub fn isolate_pageblock(
@@ -45,6 +52,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Gives an isolated pageblock back as `migratetype`. Nothing happens if it is not isolated.
+    ///
+    /// With CMA, the caller answers for it that the pageblock belongs to an area: what it was before is not
+    /// kept, nor is it in Linux.
     ///
     /// # Errors
     ///

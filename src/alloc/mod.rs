@@ -51,7 +51,11 @@ use spin::Once;
 /// memory. Several can stand side by side; the crate has no global state.
 ///
 /// All methods take `&self` and may be called on any CPU at once, in interrupt handlers too, unless
-/// they say otherwise. Before `init` all of them fail with `Uninitialized`.
+/// they say otherwise.
+///
+/// Before `init`, those that can fail do so with an `Uninitialized`, if nothing else is wrong with the call;
+/// isolation of pageblocks with [`IsolateError::NoSuchFrame`](crate::IsolateError::NoSuchFrame). The others
+/// report nothing: no zones, no free frames, `None`, nothing drained; and `verify` finds nothing wrong.
 ///
 /// `P` is the machine below, `R` the kernel above, `T` the trace points.
 pub struct PageAllocator<P, R = NoReclaim, T = NoTrace> {

@@ -11,6 +11,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Takes another reference to a block: a second token, each to be freed. The block is free when
     /// the last is.
     ///
+    /// Each reference holds the whole block, of whatever order, until the last is dropped. In Linux that is so
+    /// with `__GFP_COMP` only: of other blocks the first `__free_pages` frees all but the first frame.
+    ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
     /// use page_alloc::Gfp;

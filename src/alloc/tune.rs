@@ -192,7 +192,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// A CPU runs no more: what it has goes back to the zones, and what CPUs may keep is shared out
-    /// anew. As [`drain_all_pages`](Self::drain_all_pages), this may wait.
+    /// anew. To be called when nothing on it uses the allocator any more.
+    ///
+    /// As [`drain_all_pages`](Self::drain_all_pages), this may wait, for as long for each zone. Where
+    /// [`Drained::skipped`] is not 0, the CPU was still using lists, or they were being drained: it counts as
+    /// offline all the same, but the frames on these are out of use until
+    /// [`drain_cpu_pages`](Self::drain_cpu_pages), called later, skips none.
     ///
     /// # Errors
     ///

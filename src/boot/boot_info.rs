@@ -23,12 +23,15 @@ use crate::boot::{MemoryRegion, NodeRange, Numa, Options, Reservation};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BootInfo<'a> {
-    /// The firmware's memory map, as it is.
+    /// The firmware's memory map, as it is, but without what the kernel can't reach
+    /// ([`Platform::phys_to_virt`](crate::Platform::phys_to_virt)).
     pub memory_map: &'a [MemoryRegion],
     /// What must not be given out.
     pub reservations: &'a [Reservation],
     /// CMA areas: whole pageblocks of free memory, each in one zone. Only movable requests are
-    /// served from them.
+    /// served from them. Pageblock by pageblock they can be isolated
+    /// ([`isolate_pageblock`](crate::PageAllocator::isolate_pageblock)), but an area can't be claimed as a
+    /// whole yet: there is no `cma_alloc`.
     pub cma: &'a [Reservation],
     /// Where memory may come after boot, and on which node: what can be given to
     /// [`add_memory`](crate::PageAllocator::add_memory). The tables have 16 bytes for each frame of it
@@ -41,7 +44,8 @@ pub struct BootInfo<'a> {
     pub hotplug: &'a [NodeRange],
     /// Which memory and which CPU belongs to which node.
     pub numa: Numa<'a>,
-    /// The number of CPUs that can ever run: their [`CpuId`](crate::CpuId)s are below it.
+    /// The number of CPUs that can ever run: their [`CpuId`](crate::CpuId)s are below it. A CPU
+    /// beyond has no lists ([`Platform::cpu_id`](crate::Platform::cpu_id)).
     pub nr_cpus: u32,
     /// Which zones there are.
     pub zones: ZoneLayout,

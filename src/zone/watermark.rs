@@ -22,6 +22,8 @@
 
 pub mod setup;
 
+pub use setup::Watermarks;
+
 use crate::{AllocFlags, Gfp, MIGRATE_TYPES, MigrateType, Order, WatermarkLevel, ZoneType};
 
 /// What the check reads of a zone. Counts are in frames. An order-0 check reads

@@ -21,7 +21,7 @@ mod usage;
 
 pub(crate) use index::{NR_PCP_LISTS, PcpIndex};
 pub use index::{PcpList, PcpOrders};
-pub use limits::PcpHigh;
+pub use limits::{PcpHigh, PcpLimits};
 pub(crate) use table::Pcps;
 
 use crate::memmap::{Fixed, Frame, FrameLinks, FrameStack, FrameState, FreeBlock};
@@ -33,7 +33,6 @@ use crate::zone_id::ZoneId;
 use crate::{CpuId, MIGRATE_PCPTYPES, Order};
 use core::sync::atomic::{AtomicU32, Ordering};
 use gate::AmpleGate;
-use limits::PcpLimits;
 use trend::Trend;
 
 /// Rounds of ageing after which unused lists shrink.
