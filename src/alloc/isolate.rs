@@ -54,11 +54,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Gives an isolated pageblock back as `migratetype`. Nothing happens if it is not isolated.
     ///
     /// With CMA, the caller answers for it that the pageblock belongs to an area: what it was before is not
-    /// kept, nor is it in Linux.
+    /// kept, nor is it in Linux. If it was CMA and no longer is, or the other way round, and a CPU has frames of
+    /// it at hand, the zone's lists of all CPUs are drained first.
+    ///
+    /// Takes the zone's lock. Where it drains, context and time are those of
+    /// [`drain_all_pages`](Self::drain_all_pages).
     ///
     /// # Errors
     ///
-    /// [`IsolateError::NoSuchFrame`], [`IsolateError::IllegalType`].
+    /// [`IsolateError::NoSuchFrame`], [`IsolateError::IllegalType`]; [`IsolateError::AtHand`] if lists could
+    /// not be drained: then the pageblock stays isolated.
     #[doc(alias = "unset_migratetype_isolate")]
     #[doc(alias = "undo_isolate_page_range")]
     pub fn unisolate_pageblock(
@@ -66,7 +71,19 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         pfn: Pfn,
         migratetype: MigrateType,
     ) -> Result<(), IsolateError> {
-        self.in_zone_of(pfn, |zone, index| zone.unisolate_pageblock(index, migratetype))?
+        let unisolate = || {
+            self.in_zone_of(pfn, |zone, index| {
+                let id = zone.shared.id;
+                (zone.unisolate_pageblock(index, migratetype), (id.node(), id.zone_type()))
+            })
+        };
+        match unisolate()? {
+            (Err(IsolateError::AtHand(_)), zone) => {
+                self.drain_all_pages(Some(zone));
+                unisolate()?.0
+            }
+            (done, _) => done,
+        }
     }
 
     fn in_zone_of<A>(

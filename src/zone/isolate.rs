@@ -20,6 +20,9 @@ pub enum IsolateError {
     Cma(Pfn),
     /// A frame that can't be moved out of the way: allocated and not movable, reserved, or absent.
     Unmovable(Pfn),
+    /// The pageblock is to be part of a CMA area, or no longer, and a CPU has this frame of it at hand,
+    /// counted as what it was: its lists have to be drained before.
+    AtHand(Pfn),
 }
 
 impl fmt::Display for IsolateError {
@@ -30,6 +33,7 @@ impl fmt::Display for IsolateError {
             Self::IllegalType(other) => write!(f, "pageblocks are not isolated for {other} memory"),
             Self::Cma(pfn) => write!(f, "the pageblock at {pfn} belongs to a CMA area"),
             Self::Unmovable(pfn) => write!(f, "frame {pfn} can't be moved"),
+            Self::AtHand(pfn) => write!(f, "a CPU has frame {pfn} at hand"),
         }
     }
 }
@@ -132,6 +136,9 @@ impl ZoneMut<'_> {
         if self.memmap.pageblock(first).migratetype() != MigrateType::Isolate {
             return Ok(());
         }
+        if let Some(index) = self.cached_otherwise(first, migratetype) {
+            return Err(IsolateError::AtHand(self.memmap.pfn_of(index)));
+        }
         self.split_largest(first);
         let whole = self.take_mergeable(first);
         if whole.is_none() {
@@ -144,6 +151,18 @@ impl ZoneMut<'_> {
             self.free_one_page(block, PAGEBLOCK_ORDER, migratetype, FreeTo::Tail);
         }
         Ok(())
+    }
+
+    /// A frame of the pageblock on a CPU's list that would go to a list of CMA memory and is none now, or the
+    /// other way round. (Linux would count it wrongly.)
+    fn cached_otherwise(&self, first: FrameIdx, migratetype: MigrateType) -> Option<FrameIdx> {
+        let is_cma = |migratetype| migratetype == MigrateType::Cma;
+        let otherwise = |index: &FrameIdx| {
+            let state = self.memmap.state(*index);
+            state.kind() == FrameKind::Cached && is_cma(state.migratetype()) != is_cma(migratetype)
+        };
+        let frames = core::iter::successors(Some(first), |index| index.forward(1));
+        frames.take_while(|index| index.align_down(PAGEBLOCK_ORDER) == first).find(otherwise)
     }
 
     /// An isolated pageblock that is one free block could not merge with its buddy; where that is

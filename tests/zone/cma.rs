@@ -1,8 +1,9 @@
 //! CMA areas through the whole allocator: who gets their memory, and which areas are refused.
 
 use page_alloc::boot::{InitError, Reservation};
+use page_alloc::node::pcp::PcpLimits;
 use page_alloc::sim::{Sim, SimConfig, SimError};
-use page_alloc::{Gfp, MigrateType, NodeId, Order, Pages, PhysAddr, ZoneType};
+use page_alloc::{AllocFlags, Gfp, MigrateType, NodeId, Order, Pages, PhysAddr, ZoneType};
 
 const AREA: Reservation = Reservation::new("camera", PhysAddr::new(0x400_0000), 0x40_0000);
 
@@ -51,6 +52,57 @@ fn only_movable_requests_use_it() {
     let zone = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
     assert_eq!(zone.snapshot().free_cma_pages, 1024);
     assert_eq!(zone.nr_free_of(MigrateType::Cma)[Order::MAX.index()], 1);
+}
+
+/// Only movable requests may say that they use CMA; what others say about it is not heard.
+#[test]
+fn the_flag_counts_for_movable_requests() {
+    let sim = machine(&[AREA]).unwrap();
+    let (node, zone, order) = (NodeId::ZERO, ZoneType::Dma32, Order::O9);
+    let limits = PcpLimits { batch: 31, high: 1 << 16 };
+    sim.set_pcp_limits(node, zone, limits).unwrap();
+    let all = AllocFlags::CMA | AllocFlags::NO_WATERMARKS;
+    let own = || sim.rmqueue(node, zone, order, MigrateType::Unmovable, all);
+    let bare =
+        || sim.get_page_from_freelist(Gfp::KERNEL | Gfp::RECLAIMABLE, order, node, None, all);
+    let held: Vec<_> = std::iter::from_fn(|| own().or_else(|| bare().ok())).collect();
+    assert!(held.len() > 50 && !held.iter().any(in_area));
+    assert_eq!(sim.verify(), Ok(()));
+    let movable = sim.rmqueue(node, zone, order, MigrateType::Movable, all).unwrap();
+    assert!(in_area(&movable));
+}
+
+/// A pageblock becomes part of an area, or no longer is one, with frames of it at hand to a CPU: they are
+/// counted as what they have become.
+#[test]
+fn areas_change_with_frames_at_hand() {
+    for (base, before, after) in [
+        (AREA.base, MigrateType::Cma, MigrateType::Movable),
+        (PhysAddr::new(0x600_0000), MigrateType::Movable, MigrateType::Cma),
+    ] {
+        let sim = machine(&[AREA]).unwrap();
+        let zone = sim.zone(NodeId::ZERO, ZoneType::Dma32).unwrap();
+        let pfn = base.frame(12);
+        let all = take_all(&sim, Gfp::HIGHUSER_MOVABLE);
+        let here = |pages: &Pages| pages.pfn().get() >> 9 == pfn.get() >> 9;
+        let (cached, rest): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|pages| here(pages) && pages.pfn().get() % 8 == 3);
+        rest.into_iter().for_each(|pages| sim.free_pages(pages).unwrap());
+        sim.drain_all_pages(None);
+        assert_eq!(zone.pageblock_migratetype(pfn), Some(before));
+        cached.into_iter().for_each(|pages| sim.free_pages(pages).unwrap());
+        sim.isolate_pageblock(pfn, before).unwrap();
+        sim.unisolate_pageblock(pfn, after).unwrap();
+        assert_eq!(sim.verify(), Ok(()));
+        assert_eq!(zone.pageblock_migratetype(pfn), Some(after));
+        let cma = if after == MigrateType::Cma { 1024 + 512 } else { 512 };
+        assert_eq!(zone.snapshot().free_cma_pages, cma);
+        let user = take_all(&sim, Gfp::HIGHUSER_MOVABLE);
+        user.into_iter().for_each(|pages| sim.free_pages(pages).unwrap());
+        sim.drain_all_pages(None);
+        assert_eq!(sim.nr_free_pages(), sim.report().managed_pages);
+        assert_eq!(sim.verify(), Ok(()));
+    }
 }
 
 /// An area that is not whole pageblocks of free memory in one zone is named in the refusal.
