@@ -35,10 +35,16 @@ impl Pfn {
 
     /// The address of the frame's first byte, for pages of `1 << page_shift` bytes.
     ///
-    /// Bits that do not fit into 64 are lost; no frame of an allocator has any.
+    /// Bits that do not fit into 64 are lost, whatever the shift; no frame of an allocator has any.
+    ///
+    /// ```
+    /// use page_alloc::{Pfn, PhysAddr};
+    /// assert_eq!(Pfn::new(3).start_address(12), PhysAddr::new(0x3000));
+    /// assert_eq!(Pfn::new(3).start_address(64), PhysAddr::new(0));
+    /// ```
     #[must_use]
     pub const fn start_address(self, page_shift: u32) -> PhysAddr {
-        PhysAddr(self.0 << page_shift)
+        PhysAddr(self.0.unbounded_shl(page_shift))
     }
 }
 
@@ -137,9 +143,15 @@ impl PhysAddr {
     }
 
     /// The frame that holds this byte, for pages of `1 << page_shift` bytes.
+    ///
+    /// ```
+    /// use page_alloc::{Pfn, PhysAddr};
+    /// assert_eq!(PhysAddr::new(0x3fff).frame(12), Pfn::new(3));
+    /// assert_eq!(PhysAddr::new(0x3fff).frame(64), Pfn::new(0));
+    /// ```
     #[must_use]
     pub const fn frame(self, page_shift: u32) -> Pfn {
-        Pfn(self.0 >> page_shift)
+        Pfn(self.0.unbounded_shr(page_shift))
     }
 }
 

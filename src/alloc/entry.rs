@@ -1,7 +1,6 @@
 //! The entry points: the six basic calls, and the two that all of them come to.
 
 use super::PageAllocator;
-use super::flags::legal_flags;
 use super::mapped::MappedPages;
 use super::request::{Attempt, Dirty, Request, online_node};
 use crate::node::Machine;
@@ -260,8 +259,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// One attempt with flags of the caller's choice: no slow path, no retry at another watermark.
     /// For kernels with a policy of their own, and for tests of this one's. The context's limits
-    /// and the hooks that may refuse a request are not asked. [`AllocFlags::CMA`] counts for MOVABLE
-    /// requests alone.
+    /// and the hooks that may refuse a request are not asked.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
@@ -289,7 +287,6 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let machine = self.machine_to_alloc()?;
         let request = bare_request(machine, gfp, order, node, nodemask)?;
         let preferred = request.preferred(nodemask).ok_or(AllocError::NoZone)?;
-        let flags = legal_flags(request.migratetype, flags);
         let attempt = Attempt { gfp, flags, nodemask, preferred, dirty: Dirty::Ignore };
         self.attempt(&request, attempt).ok_or_else(|| request.out_of_memory())
     }

@@ -1,7 +1,6 @@
 //! One attempt: a walk over the zonelist, and the first zone that may and can serve the request.
 
 use super::PageAllocator;
-use super::flags::legal_flags;
 use super::request::{Attempt, Dirty, Request};
 use crate::memmap::FrameIdx;
 use crate::platform::Platform;
@@ -187,7 +186,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Takes a block from one zone, whatever its watermarks: from the running CPU's lists where the
     /// order has them, else from the zone. For kernels with a policy of their own, and for tests of
     /// this one's. `None`: there is no such zone, it has no such block, or `migratetype` is not one
-    /// that requests have (UNMOVABLE, MOVABLE, RECLAIMABLE). [`AllocFlags::CMA`] counts for MOVABLE alone.
+    /// that requests have (UNMOVABLE, MOVABLE, RECLAIMABLE).
     ///
     /// Does not sleep; may be called in an interrupt.
     ///
@@ -217,7 +216,6 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let request = Request::of_zone(machine, zone, order, migratetype);
         let preferred = zone.shared.id;
         let (gfp, dirty) = (Gfp::empty(), Dirty::Ignore);
-        let flags = legal_flags(migratetype, flags);
         let attempt = Attempt { gfp, flags, nodemask: None, preferred, dirty };
         self.rmqueue_of(&request, &attempt, zone)
     }

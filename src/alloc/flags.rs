@@ -53,12 +53,6 @@ pub const fn cma_flag(migratetype: MigrateType) -> AllocFlags {
     }
 }
 
-/// Flags of a caller's choice, without CMA for other types than MOVABLE: nobody else's blocks may come from there,
-/// nor may others go on CPUs' lists of these types.
-pub(super) fn legal_flags(migratetype: MigrateType, flags: AllocFlags) -> AllocFlags {
-    flags - (AllocFlags::CMA - cma_flag(migratetype))
-}
-
 /// Whether an attempt that starts at a zone of type `preferred` would rather go to a lower zone of
 /// the node than mix migratetypes in a pageblock: from NORMAL only, where there is a DMA32 zone
 /// to go to.

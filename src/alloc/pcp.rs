@@ -181,12 +181,12 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 }
 
-/// Whether a request goes to the lists of its CPU. Movable lists may hold CMA frames, so requests
-/// that must not have these don't.
+/// Whether a request goes to the lists of its CPU. Movable lists may hold CMA frames, others may not: so
+/// movable requests that must not have these don't, nor do others that may (flags of a caller's own choice).
 #[inline]
 fn may_use_lists(request: &Request<'_>, attempt: &Attempt) -> bool {
     request.machine.pcps.takes(request.order)
-        && (request.migratetype != MigrateType::Movable || attempt.flags.contains(AllocFlags::CMA))
+        && request.is_movable() == attempt.flags.contains(AllocFlags::CMA)
 }
 
 #[inline]

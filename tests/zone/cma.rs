@@ -54,22 +54,27 @@ fn only_movable_requests_use_it() {
     assert_eq!(zone.nr_free_of(MigrateType::Cma)[Order::MAX.index()], 1);
 }
 
-/// Only movable requests may say that they use CMA; what others say about it is not heard.
+/// Whoever chooses flags of his own may take CMA for what is not movable; nothing of it comes to others by
+/// way of a CPU's lists.
 #[test]
-fn the_flag_counts_for_movable_requests() {
+fn others_with_the_flag_leave_no_frames_of_it_at_hand() {
     let sim = machine(&[AREA]).unwrap();
     let (node, zone, order) = (NodeId::ZERO, ZoneType::Dma32, Order::O9);
-    let limits = PcpLimits { batch: 31, high: 1 << 16 };
-    sim.set_pcp_limits(node, zone, limits).unwrap();
-    let all = AllocFlags::CMA | AllocFlags::NO_WATERMARKS;
-    let own = || sim.rmqueue(node, zone, order, MigrateType::Unmovable, all);
-    let bare =
-        || sim.get_page_from_freelist(Gfp::KERNEL | Gfp::RECLAIMABLE, order, node, None, all);
-    let held: Vec<_> = std::iter::from_fn(|| own().or_else(|| bare().ok())).collect();
-    assert!(held.len() > 50 && !held.iter().any(in_area));
+    sim.set_pcp_limits(node, zone, PcpLimits { batch: 31, high: 1 << 16 }).unwrap();
+    let unmovable = || sim.rmqueue(node, zone, order, MigrateType::Unmovable, AllocFlags::empty());
+    let all: Vec<_> = std::iter::from_fn(unmovable).collect();
+    assert!(!all.is_empty() && !all.iter().any(in_area));
+    let all_flags = AllocFlags::CMA | AllocFlags::NO_WATERMARKS;
+    let mine = sim.rmqueue(node, zone, Order::ZERO, MigrateType::Unmovable, all_flags).unwrap();
+    let bare = sim.get_page_from_freelist(Gfp::KERNEL, Order::ZERO, node, None, all_flags).unwrap();
+    assert!(in_area(&mine));
     assert_eq!(sim.verify(), Ok(()));
-    let movable = sim.rmqueue(node, zone, order, MigrateType::Movable, all).unwrap();
-    assert!(in_area(&movable));
+    let others = take_all(&sim, Gfp::KERNEL);
+    assert!(!others.iter().any(in_area));
+    for pages in [mine, bare].into_iter().chain(all).chain(others) {
+        sim.free_pages(pages).unwrap();
+    }
+    assert_eq!(sim.verify(), Ok(()));
 }
 
 /// A pageblock becomes part of an area, or no longer is one, with frames of it at hand to a CPU: they are
