@@ -1,12 +1,12 @@
 //! The report of a request that failed: what it asked for, and what memory there was.
 
-use super::ZoneRef;
 use super::zone_ref::ZoneRefs;
+use super::{DeviceColumn, PagesetRef, ZoneRef};
 use crate::alloc::PageAllocator;
 use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::trace::Trace;
-use crate::{Gfp, MigrateType, NodeMask, Order, WatermarkLevel, ZoneType};
+use crate::{Gfp, MigrateType, NodeMask, Order, WatermarkLevel};
 use core::fmt;
 
 /// Why a request failed, as Linux tells it in its log: the request, then two lines and one more for
@@ -22,6 +22,7 @@ pub struct FailureReport<'a, P> {
     order: Order,
     nodemask: Option<NodeMask>,
     zones: ZoneRefs<'a, P>,
+    device: DeviceColumn,
 }
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
@@ -48,11 +49,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         order: Order,
         nodemask: Option<NodeMask>,
     ) -> FailureReport<'_, P> {
-        FailureReport { gfp, order, nodemask, zones: self.zone_refs() }
+        let device = DeviceColumn::Present;
+        FailureReport { gfp, order, nodemask, zones: self.zone_refs(), device }
     }
 }
 
 impl<'a, P: Platform> FailureReport<'a, P> {
+    /// As a kernel with that configuration prints it: there is one more number of `lowmem_reserve`, or not.
+    #[must_use]
+    pub fn device(self, device: DeviceColumn) -> Self {
+        Self { device, ..self }
+    }
+
     fn zones(&self) -> impl Iterator<Item = ZoneRef<'a, P>> + use<'a, P> {
         let nodemask = self.nodemask;
         let wanted =
@@ -74,7 +82,7 @@ impl<P: Platform> fmt::Display for FailureReport<'_, P> {
             None => f.write_str("(null)")?,
             Some(nodes) => fmt::Display::fmt(&NodeList(*nodes), f)?,
         }
-        self.zones().try_for_each(|zone| watermarks(&zone, f))?;
+        self.zones().try_for_each(|zone| watermarks(&zone, self.device, f))?;
         self.zones().try_for_each(|zone| blocks(&zone, f))
     }
 }
@@ -85,7 +93,11 @@ const fn kbytes<P: Platform>(frames: u64) -> u64 {
 }
 
 /// What a zone has, and has to keep: two lines.
-fn watermarks<P: Platform>(zone: &ZoneRef<'_, P>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn watermarks<P: Platform>(
+    zone: &ZoneRef<'_, P>,
+    device: DeviceColumn,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
     let found = zone.snapshot();
     let mark = |level: WatermarkLevel| {
         kbytes::<P>(found.watermark[level as usize].saturating_add(found.watermark_boost))
@@ -104,12 +116,12 @@ fn watermarks<P: Platform>(zone: &ZoneRef<'_, P>, f: &mut fmt::Formatter<'_>) ->
     write!(f, " reserved_highatomic:{}KB", kbytes::<P>(found.nr_reserved_highatomic))?;
     write!(f, " present:{}kB", kbytes::<P>(zone.present_pages()))?;
     write!(f, " managed:{}kB", kbytes::<P>(zone.managed_pages()))?;
-    let cached = zone.pagesets().map(|pageset| u64::from(pageset.count())).sum();
-    write!(f, " free_pcp:{}kB", kbytes::<P>(cached))?;
+    let at_hand = |pageset: PagesetRef<'_, P>| kbytes::<P>(u64::from(pageset.count()));
+    write!(f, " free_pcp:{}kB", zone.pagesets().map(at_hand).sum::<u64>())?;
+    write!(f, " local_pcp:{}kB", zone.own_pageset().map_or(0, at_hand))?;
     write!(f, " free_cma:{}kB", kbytes::<P>(found.free_cma_pages))?;
     f.write_str("\nlowmem_reserve[]:")?;
-    let types = ZoneType::ALL.into_iter().filter(|kind| zone.layout().has(*kind));
-    types.map(ZoneType::index).try_for_each(|at| write!(f, " {}", found.lowmem_reserve[at]))
+    zone.protection(device).numbers().try_for_each(|pages| write!(f, " {pages}"))
 }
 
 /// A zone's free blocks of each order, and the types that have some: a line.

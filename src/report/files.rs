@@ -177,13 +177,17 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
         }
     }
 
-    fn zoneinfo(&self, device: DeviceColumn) -> ZoneInfo<Pagesets<'a, P>> {
+    pub(super) fn protection(&self, device: DeviceColumn) -> Protection {
         let lowmem_reserve = self.snapshot().lowmem_reserve;
+        Protection { lowmem_reserve, layout: self.layout(), device }
+    }
+
+    fn zoneinfo(&self, device: DeviceColumn) -> ZoneInfo<Pagesets<'a, P>> {
         ZoneInfo {
             node: self.node(),
             zone: self.zone_type(),
             pages: self.pages(),
-            protection: Protection { lowmem_reserve, layout: self.layout(), device },
+            protection: self.protection(device),
             numa: self.numa_stat(),
             pagesets: Pagesets(*self),
             start_pfn: self.span().start,

@@ -371,6 +371,11 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
         pcps.map(move |pcp| PagesetRef::new(pcp, &machine.memmap, platform))
     }
 
+    /// The running CPU's lists of the zone.
+    pub(super) fn own_pageset(&self) -> Option<PagesetRef<'a, P>> {
+        self.pageset(self.platform.cpu_id())
+    }
+
     /// A CPU's lists of the zone.
     #[must_use]
     pub fn pageset(&self, cpu: CpuId) -> Option<PagesetRef<'a, P>> {

@@ -49,15 +49,21 @@ pub struct Protection {
     pub device: DeviceColumn,
 }
 
+impl Protection {
+    /// The numbers, from the lowest zone type up.
+    pub(super) fn numbers(self) -> impl Iterator<Item = u64> {
+        let types = ZoneType::ALL.into_iter().filter(move |zone| self.layout.has(*zone));
+        let device = (self.device == DeviceColumn::Present).then_some(ZoneType::Movable);
+        types.chain(device).map(move |zone| self.lowmem_reserve[zone.index()])
+    }
+}
+
 impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "(";
-        for zone in ZoneType::ALL.into_iter().filter(|zone| self.layout.has(*zone)) {
-            write!(f, "{separator}{}", self.lowmem_reserve[zone.index()])?;
+        for pages in self.numbers() {
+            write!(f, "{separator}{pages}")?;
             separator = ", ";
-        }
-        if self.device == DeviceColumn::Present {
-            write!(f, ", {}", self.lowmem_reserve[ZoneType::Movable.index()])?;
         }
         f.write_str(")")
     }
