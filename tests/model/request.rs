@@ -2,7 +2,7 @@
 //! reclaim nothing.
 
 use super::port::{Attempt, MachineUnderTest, Outcome};
-use super::walk::{Machine, request_of};
+use super::walk::{Machine, Place, request_of};
 use super::zone::MOVABLE;
 
 /// Rounds of a request that reclaim does not help.
@@ -76,16 +76,19 @@ impl Machine {
         outcome.wakes.extend(again.wakes);
     }
 
-    /// kswapd is woken once for each run of zones of a node.
+    /// kswapd is woken once for each run of zones of a node; those without managed frames don't count.
     fn wake_nodes(&self, zonelist: &[usize], flags: &str, outcome: &mut Outcome) {
         if !flags.contains('K') {
             return;
         }
         let mut last = None;
         for &place in zonelist {
-            let id = self.places[place].id;
+            let Place { id, zone, .. } = &self.places[place];
+            if zone.nr_managed() == 0 {
+                continue;
+            }
             if last != Some(id.0) {
-                outcome.wakes.push(id);
+                outcome.wakes.push(*id);
             }
             last = Some(id.0);
         }

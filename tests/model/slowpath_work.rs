@@ -5,7 +5,7 @@ use super::slowpath::{End, NORMAL, Request};
 use super::slowpath_script::zone_name;
 
 impl Request<'_> {
-    /// kswapd is woken once for each run of zones of a node.
+    /// kswapd is woken once for each run of zones of a node; those without managed frames don't count.
     pub(super) fn wake_kswapds(&mut self) {
         if !self.flags.contains('K') {
             return;
@@ -13,7 +13,11 @@ impl Request<'_> {
         let (order, highest) = (self.asked.order, self.highest_name());
         let mut last = None;
         for place in self.zones_under(self.mask) {
-            let id = self.machine.places[place].id;
+            let place = &self.machine.places[place];
+            if place.zone.nr_managed() == 0 {
+                continue;
+            }
+            let id = place.id;
             if last != Some(id.0) {
                 let (name, gfp) = (zone_name(id), self.gfp_name(&self.gfp));
                 self.steps.push(format!("s wake {name} order={order} hz={highest} {gfp}"));
