@@ -2,6 +2,7 @@
 
 use super::PageAllocator;
 use super::fast::mark;
+use super::pcp::may_use_lists;
 use super::request::{Attempt, Request, online_node};
 use crate::memmap::FreeBlock;
 use crate::node::Machine;
@@ -12,7 +13,7 @@ use crate::sync::CpuGuard;
 use crate::trace::Trace;
 use crate::zone::Zone;
 use crate::zone::watermark::zone_watermark_fast;
-use crate::{AllocError, AllocFlags, Gfp, MigrateType, NodeId, NodeMask, Order, Pages};
+use crate::{AllocError, Gfp, MigrateType, NodeId, NodeMask, Order, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Allocates a single frame for each empty place of a slice, from that node if it can be; `None`
@@ -84,8 +85,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             return 0;
         };
         let pcps = &request.machine.pcps;
-        let cma = attempt.flags.contains(AllocFlags::CMA);
-        if !pcps.takes(Order::ZERO) || (request.is_movable() && !cma) {
+        if !may_use_lists(request, &attempt) {
             return 0;
         }
         let list = PcpIndex::new(Order::ZERO, request.migratetype);

@@ -55,7 +55,9 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// With CMA, the caller answers for it that the pageblock belongs to an area: what it was before is not
     /// kept, nor is it in Linux. If it was CMA and no longer is, or the other way round, and a CPU has frames of
-    /// it at hand, the zone's lists of all CPUs are drained first.
+    /// it at hand, the zone's lists of all CPUs are drained first. That does not see a block which is being
+    /// freed to a list all the while, since before the pageblock was isolated: such a pageblock has to be
+    /// quiet then.
     ///
     /// Takes the zone's lock. Where it drains, context and time are those of
     /// [`drain_all_pages`](Self::drain_all_pages).

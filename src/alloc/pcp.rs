@@ -184,7 +184,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 /// Whether a request goes to the lists of its CPU. Movable lists may hold CMA frames, others may not: so
 /// movable requests that must not have these don't, nor do others that may (flags of a caller's own choice).
 #[inline]
-fn may_use_lists(request: &Request<'_>, attempt: &Attempt) -> bool {
+pub(super) fn may_use_lists(request: &Request<'_>, attempt: &Attempt) -> bool {
     request.machine.pcps.takes(request.order)
         && request.is_movable() == attempt.flags.contains(AllocFlags::CMA)
 }
