@@ -93,7 +93,7 @@ fn calls_fit_a_kernel_stack() {
     });
     println!("stack: boot {boot}, alloc {alloc}, with fallback {fallback}, free {free}");
     assert!(boot <= most(12 << 10, 10 << 10), "boot uses {boot} bytes of stack");
-    assert!(alloc.max(fallback).max(free) <= most(7 << 8, 11 << 7), "{alloc}, {fallback}, {free}");
+    assert!(alloc.max(fallback).max(free) <= most(7 << 8, 5 << 8), "{alloc}, {fallback}, {free}");
 }
 
 /// A kernel that has nothing to free and nobody to kill, and moves what it has.

@@ -35,11 +35,18 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         admitted: (Gfp, Context),
         order: Order,
     ) -> Result<Pages, AllocError> {
-        let gfp = admitted.0;
         // Of an order that never has lists the quick way has tried that, but for a fresh largest block.
-        let untried = order == Order::MAX || PcpOrders::WithPageblock.contains(order);
-        if untried
-            && !self.at_hand().pcps.takes(order)
+        if order == Order::MAX || PcpOrders::WithPageblock.contains(order) {
+            return self.alloc_untried(admitted, order);
+        }
+        self.alloc_admitted(admitted, order, None, None)
+    }
+
+    /// As [`alloc_missed`](Self::alloc_missed), for an order that may have lists, or none.
+    #[inline(never)]
+    fn alloc_untried(&self, admitted: (Gfp, Context), order: Order) -> Result<Pages, AllocError> {
+        let gfp = admitted.0;
+        if !self.at_hand().pcps.takes(order)
             && !self.is_special(gfp)
             && let Some(pages) = self.alloc_split(gfp, order)
         {
