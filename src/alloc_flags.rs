@@ -50,8 +50,8 @@ bitflags! {
         /// The task is a victim of the out-of-memory killer: half of the min watermark is open.
         #[doc(alias = "ALLOC_OOM")]
         const OOM = 8;
-        /// The caller can't wait: with `MIN_RESERVE`, a further quarter of the min watermark is
-        /// open; the high-atomic reserve too.
+        /// The caller can't wait: with `MIN_RESERVE`, a further eighth of the min watermark is
+        /// open (a quarter of what is left); the high-atomic reserve too.
         #[doc(alias = "ALLOC_NON_BLOCK")]
         const NON_BLOCK = 0x10;
         /// `__GFP_HIGH`: half of the min watermark is open.

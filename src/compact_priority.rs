@@ -13,7 +13,7 @@ use crate::{Order, PAGE_ALLOC_COSTLY_ORDER};
 #[doc(alias = "compact_priority")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CompactPriority {
-    /// Looks everywhere and waits for everything.
+    /// Waits, but not for writes, and looks everywhere, at pageblocks of every type.
     #[doc(alias = "COMPACT_PRIO_SYNC_FULL")]
     #[doc(alias = "MIN_COMPACT_PRIORITY")]
     SyncFull,

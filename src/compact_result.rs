@@ -25,7 +25,7 @@ pub enum CompactResult {
     /// As `Complete`, but parts of the zone were passed over.
     #[doc(alias = "COMPACT_PARTIAL_SKIPPED")]
     PartialSkipped,
-    /// Given up early: locks were in use, or somebody else has to run.
+    /// Given up early: the task is about to be killed, or there was no frame to move to.
     #[doc(alias = "COMPACT_CONTENDED")]
     Contended,
     /// There is a block now.

@@ -80,7 +80,8 @@ bitflags! {
         /// The block will be treated as one.
         #[doc(alias = "__GFP_COMP")]
         const COMP = 0x4_0000;
-        /// No reserves, whatever the context; overrides [`MEMALLOC`](Self::MEMALLOC).
+        /// None of the reserves that the context opens, nor the high-atomic one; half of the min watermark
+        /// stays open with [`HIGH`](Self::HIGH). Overrides [`MEMALLOC`](Self::MEMALLOC).
         #[doc(alias = "__GFP_NOMEMALLOC")]
         const NOMEMALLOC = 0x8_0000;
         /// Keep within the task's cpuset.
@@ -109,7 +110,7 @@ bitflags! {
         /// Kernel memory charged to the task's control group.
         #[doc(alias = "GFP_KERNEL_ACCOUNT")]
         const KERNEL_ACCOUNT = Self::KERNEL.bits() | Self::ACCOUNT.bits();
-        /// Can't sleep, no reserves.
+        /// Can't sleep; keeps the min watermark, but may have of the high-atomic reserve.
         #[doc(alias = "GFP_NOWAIT")]
         const NOWAIT = Self::KSWAPD_RECLAIM.bits();
         /// May sleep, but start no I/O.

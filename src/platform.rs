@@ -49,7 +49,9 @@ pub enum PcpExclusion {
 /// - [`phys_to_virt`](Self::phys_to_virt) of an address in memory that was handed to
 ///   [`init`](crate::PageAllocator::init), HIGHMEM excepted, is a valid pointer to that memory, for
 ///   reading and writing, the same at every call, contiguous where the memory is, and no two
-///   addresses give the same pointer. No reference points to memory that the allocator has.
+///   addresses give the same pointer. For the place of the tables that is so from `init` on; for other
+///   frames it may come later, if nothing that is cleared ([`Gfp::ZERO`](crate::Gfp::ZERO)) or asked for by its
+///   address is allocated before. No reference points to memory that the allocator has.
 /// - [`clear_pages`](Self::clear_pages) writes to the frames that it is given and to nothing else. A
 ///   port with HIGHMEM has one of its own, as `phys_to_virt` does not reach those frames.
 ///
@@ -94,7 +96,8 @@ pub unsafe trait Platform {
     #[doc(alias = "__va")]
     fn phys_to_virt(&self, address: PhysAddr) -> *mut u8;
 
-    /// The running CPU. Called with interrupts off, or where a stale answer does no harm; by requests that
+    /// The running CPU. Called with interrupts off; or between [`pin`](Self::pin) and [`unpin`](Self::unpin),
+    /// with interrupts perhaps on; or where a stale answer does no harm; by requests that
     /// come before [`init`](crate::PageAllocator::init), and fail, too.
     ///
     /// A CPU whose number is not below [`BootInfo::nr_cpus`](crate::boot::BootInfo::nr_cpus) is served, but has

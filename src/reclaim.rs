@@ -19,7 +19,7 @@ bitflags! {
         /// In a handler of a hardware interrupt.
         #[doc(alias = "in_hardirq")]
         const HARDIRQ = 1;
-        /// In a handler that can't be masked.
+        /// In a handler that can't be masked: there the allocator must not be called, for freeing neither.
         #[doc(alias = "in_nmi")]
         const NMI = 2;
         /// Serving a soft interrupt.

@@ -43,6 +43,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// # Errors
     ///
     /// Why not even one frame could be allocated.
+    ///
+    /// # Panics
+    ///
+    /// As [`alloc_pages`](Self::alloc_pages).
     #[doc(alias = "__alloc_pages_bulk")]
     #[doc(alias = "alloc_pages_bulk_array")]
     pub fn alloc_pages_bulk(

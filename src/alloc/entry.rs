@@ -59,6 +59,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// # Errors
     ///
     /// As for `alloc_pages`.
+    ///
+    /// # Panics
+    ///
+    /// As `alloc_pages`.
     #[inline]
     pub fn alloc_page(&self, gfp: Gfp) -> Result<Pages, AllocError> {
         self.alloc_pages(gfp, Order::ZERO)
@@ -79,6 +83,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// # Errors
     ///
     /// As for [`alloc_pages`](Self::alloc_pages).
+    ///
+    /// # Panics
+    ///
+    /// As [`alloc_pages`](Self::alloc_pages).
     #[doc(alias = "__get_free_pages")]
     pub fn get_free_pages(&self, gfp: Gfp, order: Order) -> Result<MappedPages, AllocError> {
         let pages = self.alloc_pages(gfp - Gfp::HIGHMEM, order)?;
@@ -101,6 +109,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// # Errors
     ///
     /// As for [`alloc_pages`](Self::alloc_pages).
+    ///
+    /// # Panics
+    ///
+    /// As [`alloc_pages`](Self::alloc_pages).
     #[doc(alias = "__get_free_page")]
     pub fn get_free_page(&self, gfp: Gfp) -> Result<MappedPages, AllocError> {
         self.get_free_pages(gfp, Order::ZERO)
@@ -122,11 +134,15 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// # Errors
     ///
     /// As for [`alloc_pages`](Self::alloc_pages).
+    ///
+    /// # Panics
+    ///
+    /// As [`alloc_pages`](Self::alloc_pages).
     pub fn get_zeroed_page(&self, gfp: Gfp) -> Result<MappedPages, AllocError> {
         self.get_free_pages(gfp | Gfp::ZERO, Order::ZERO)
     }
 
-    /// Allocates a block from the DMA zone.
+    /// Allocates a block from the DMA zone; from NORMAL, where the layout has no DMA zone.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
@@ -141,6 +157,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// # Errors
     ///
     /// As for [`alloc_pages`](Self::alloc_pages).
+    ///
+    /// # Panics
+    ///
+    /// As [`alloc_pages`](Self::alloc_pages).
     #[doc(alias = "__get_dma_pages")]
     pub fn get_dma_pages(&self, gfp: Gfp, order: Order) -> Result<MappedPages, AllocError> {
         self.get_free_pages(gfp | Gfp::DMA, order)
@@ -161,6 +181,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// # Errors
     ///
     /// As for [`alloc_pages`](Self::alloc_pages), and [`AllocError::NoSuchNode`].
+    ///
+    /// # Panics
+    ///
+    /// As [`alloc_pages`](Self::alloc_pages).
     #[inline]
     pub fn alloc_pages_node(
         &self,

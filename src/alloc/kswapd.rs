@@ -11,9 +11,9 @@ use crate::trace::Trace;
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// One round of kswapd's work for a node: has the kernel free memory
-    /// ([`Reclaim::shrink_node`]) until the zones are above their high watermarks, ends boosts, and
-    /// wakes kcompactd. The module [`kswapd`](crate::kswapd) says how a thread uses it; one thread a
-    /// node calls it.
+    /// ([`Reclaim::shrink_node`]) until one of the zones that would do is above its high watermark, with a
+    /// block of the order that is wanted, ends boosts, and wakes kcompactd. The module
+    /// [`kswapd`](crate::kswapd) says how a thread uses it; one thread a node calls it.
     ///
     /// Sleeps where the hook does.
     ///

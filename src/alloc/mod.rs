@@ -50,8 +50,8 @@ use spin::Once;
 /// Made for a `static`: [`new`](Self::new) is `const`, [`init`](Self::init) gives it the machine's
 /// memory. Several can stand side by side; the crate has no global state.
 ///
-/// All methods take `&self` and may be called on any CPU at once, in interrupt handlers too, unless
-/// they say otherwise.
+/// All methods take `&self` and may be called on any CPU at once, in interrupt handlers that can be masked
+/// too, unless they say otherwise.
 ///
 /// Before `init`, those that can fail do so with an `Uninitialized`, if nothing else is wrong with the call;
 /// isolation of pageblocks with [`IsolateError::NoSuchFrame`](crate::IsolateError::NoSuchFrame). The others

@@ -17,7 +17,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// The work is proportional to the number of largest blocks (4 MiB with 4 KiB pages), and to the
     /// square of the number of entries of the map: of the order of 0.1 s for 1000 entries and of 1 s for 4000,
-    /// twenty times that when not optimised. Uses up to 10 KiB of stack when optimised.
+    /// twenty times that when not optimised. Uses up to 10 KiB of stack when optimised. Another CPU's call
+    /// waits for this one to end, so it is not to be called in an interrupt.
     ///
     /// ```
     /// use page_alloc::boot::{BootInfo, InitError, MemoryKind, MemoryRegion};

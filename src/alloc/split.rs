@@ -9,8 +9,8 @@ use crate::zone::split_allocated;
 use crate::{FreeError, Order, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
-    /// Makes a block into single frames, each an allocated block with one reference. Takes time in
-    /// proportion to the frames.
+    /// Makes a block into single frames, each an allocated block with one reference, the marks of the
+    /// block (movable, pfmemalloc), and an owner's word of 0. Takes time in proportion to the frames.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
@@ -40,8 +40,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 
     /// Makes a block into its two halves, the lower one first: again and again, this cuts any
-    /// aligned part out of a block in a few steps. A single frame is given back as
-    /// [`FreeError::WrongOrder`].
+    /// aligned part out of a block in a few steps. They keep its marks, and have owner's words of 0. A single
+    /// frame is given back as [`FreeError::WrongOrder`].
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};

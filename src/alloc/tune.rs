@@ -134,9 +134,11 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         Ok(())
     }
 
-    /// Sets how many frames of a zone each CPU keeps, and how many it moves at once, until
-    /// watermarks or CPUs change; until then nothing adapts. With a `high` of 0 nothing stays that is
-    /// freed; a request still takes a batch.
+    /// Sets how many frames of a zone each CPU keeps, and how many it moves at once, until these are computed
+    /// again ([`set_min_free_kbytes`](Self::set_min_free_kbytes),
+    /// [`init_per_zone_wmark_min`](Self::init_per_zone_wmark_min), [`cpu_online`](Self::cpu_online),
+    /// [`cpu_offline`](Self::cpu_offline), [`add_memory`](Self::add_memory)); until then nothing
+    /// adapts. With a `high` of 0 nothing stays that is freed; a request still takes a batch.
     ///
     /// # Errors
     ///

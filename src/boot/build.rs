@@ -23,8 +23,8 @@ use spin::Mutex;
 /// The bytes of memory that the tables of a machine take; for
 /// [`PageAllocator::init_in`](crate::PageAllocator::init_in).
 ///
-/// 16 bytes for each frame of the sections (1024 frames) that hold memory, and about a thousandth
-/// of that again; 15 KiB for each node, and 4 KiB for each CPU and node.
+/// 16 bytes for each frame of the sections (1024 frames) that hold memory or are planned, and about a thousandth
+/// of that again; 12 KiB for each node, 4 KiB for each CPU and node, and 640 bytes for each CPU.
 ///
 /// # Errors
 ///

@@ -5,7 +5,7 @@
 //! length, in any order, however dirty; what it had to ignore is told by [`Survey::dropped`].
 //!
 //! The steps are `#[inline(never)]`, so that each gives its stack back before the next: a kernel
-//! boots with a few KiB of it.
+//! boots with less than 10 KiB of it, when optimised.
 
 mod boot_info;
 #[expect(unsafe_code, reason = "takes memory by its address")]

@@ -81,7 +81,9 @@ impl fmt::Display for MetadataPlace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options<'a> {
-    /// Memory kept free, in KiB; `None`: computed from the size of the memory.
+    /// So much memory is kept free at least, in KiB; less than what is computed from the size of the
+    /// memory, or `None`, changes nothing.
+    /// [`set_min_free_kbytes`](crate::PageAllocator::set_min_free_kbytes) can set less, after boot.
     pub min_free_kbytes: Option<u32>,
     /// Distance between the watermarks of a zone, in 1/10000 of the zone: 1 to 3000.
     pub watermark_scale_factor: u32,

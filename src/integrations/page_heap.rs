@@ -24,7 +24,7 @@ use core::ptr::{self, NonNull};
 pub trait DirectMap: Platform {
     /// The physical address that [`phys_to_virt`](Platform::phys_to_virt) makes this pointer of; of
     /// others, anything. The answer is checked, by asking back: a wrong one loses the memory that it
-    /// is given for, and a debug build panics.
+    /// is given for, and does no other harm.
     #[doc(alias = "__pa")]
     fn virt_to_phys(&self, address: *mut u8) -> PhysAddr;
 }
@@ -160,9 +160,8 @@ impl<P: DirectMap, R: Reclaim, T: Trace> PageHeap<'_, P, R, T> {
         // SAFETY: a block that was taken from this heap is the caller's, with its only reference: the
         // contract of `give_back`.
         let block = unsafe { self.block(start, order) };
-        match block {
-            Some(pages) => self.free(pages),
-            None => debug_assert!(false, "no block of the heap at {start:?}"),
+        if let Some(pages) = block {
+            self.free(pages);
         }
     }
 
@@ -268,8 +267,9 @@ impl<P: DirectMap, R: Reclaim, T: Trace> PageHeap<'_, P, R, T> {
     }
 
     fn free(&self, pages: Pages) {
-        let freed = self.allocator.free_pages(pages);
-        debug_assert!(freed.is_ok(), "{freed:?}");
+        // Never refused: the token was made of a block that is the caller's. Heaps must not unwind, so nothing
+        // is asserted.
+        let _freed = self.allocator.free_pages(pages);
     }
 }
 

@@ -1,4 +1,5 @@
-//! kswapd: a node's memory is freed ahead of need, until its zones are above their high watermarks.
+//! kswapd: a node's memory is freed ahead of need, until one of the zones that would do is above its high
+//! watermark.
 //!
 //! The crate has no threads. A kernel's thread for a node does this:
 //!

@@ -18,7 +18,7 @@ use core::fmt;
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// `/proc/buddyinfo`: the free blocks of each order, for the zones that have memory. Empty
-    /// before `init`.
+    /// before `init`. Printing takes each zone's lock for a moment.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
@@ -37,7 +37,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
 
     /// `/proc/pagetypeinfo`: the free blocks and the pageblocks of each migratetype, for the nodes
     /// and zones that have memory. Empty before `init`. CMA has its row and column if the machine
-    /// has CMA areas.
+    /// has CMA areas. Printing counts the blocks of each list, 100 000 at most, with the zone's lock held and
+    /// interrupts off.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};

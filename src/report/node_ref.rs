@@ -40,7 +40,8 @@ impl<P> Clone for NodeRef<'_, P> {
 impl<P> Copy for NodeRef<'_, P> {}
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
-    /// The node of that number; `None` if it has neither memory nor CPUs, or before `init`.
+    /// The node of that number; `None` if it has neither memory, present or planned, nor
+    /// CPUs, or before `init`.
     #[doc(alias = "NODE_DATA")]
     pub fn node(&self, node: NodeId) -> Option<NodeRef<'_, P>> {
         let machine = self.machine()?;
@@ -48,7 +49,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         machine.node(node).map(|node| NodeRef { node, machine, platform })
     }
 
-    /// The nodes that have memory or CPUs, in the order of their numbers; none before `init`.
+    /// The nodes that have memory, present or planned, or CPUs, in the order of their numbers; none before
+    /// `init`.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};

@@ -116,8 +116,10 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// Checks every invariant of every zone, frame by frame. Before `init` there is nothing to
     /// check.
     ///
-    /// Holds the lock of one zone after the other for as long as it looks at it. Blocks that
-    /// their owners split or share meanwhile may be reported, so nothing else should use the allocator.
+    /// Waits for the lists of other CPUs, as [`drain_all_pages`](Self::drain_all_pages) does: not to be called
+    /// in an interrupt, nor with interrupts off. Then it holds the lock of one zone after the other for as long
+    /// as it looks at it. Blocks that their owners split or share meanwhile may be reported, so nothing else
+    /// should use the allocator.
     ///
     /// ```
     /// # use page_alloc::sim::{Sim, SimConfig};
@@ -128,7 +130,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     ///
     /// # Errors
     ///
-    /// The first violation: a defect of this crate, or of code that wrote to its tables.
+    /// The first violation: a defect of this crate, or of code that wrote to its tables. I9, "a CPU's lists are
+    /// in use", says only that they could not be looked at.
     pub fn verify(&self) -> Result<(), Violation> {
         self.zones().try_for_each(|zone| zone.verify())
     }
@@ -292,7 +295,8 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
         self.with(|zone| zone.areas.nr_free_by_order())
     }
 
-    /// Free blocks of each order on the lists of one type. Walks these lists.
+    /// Free blocks of each order on the lists of one type. Walks these lists, however long, with the zone's
+    /// lock held and interrupts off.
     #[must_use]
     pub fn nr_free_of(&self, migratetype: MigrateType) -> [u64; MAX_ORDER] {
         self.with(|zone| Order::ALL.map(|order| zone.blocks(order, migratetype).count() as u64))
@@ -393,11 +397,11 @@ impl<'a, P: Platform> ZoneRef<'a, P> {
         self.with(|zone| zone.shared.set_boost(0));
     }
 
-    /// Checks every invariant of the zone; see [`PageAllocator::verify`].
+    /// Checks every invariant of the zone; see [`PageAllocator::verify`], for the context too.
     ///
     /// # Errors
     ///
-    /// The first violation.
+    /// As there.
     pub fn verify(&self) -> Result<(), Violation> {
         let mut cached = 0;
         for pageset in self.pagesets() {

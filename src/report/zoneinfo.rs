@@ -104,7 +104,7 @@ pub struct ZonePages {
     pub free_cma: u64,
 }
 
-/// Where the allocations of a zone came from, in pages.
+/// Where the allocations of a zone came from, in blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NumaStat {
     /// Allocated here, as wished.
@@ -135,7 +135,7 @@ pub struct Pageset {
     pub cpu: u32,
     /// Pages on the lists.
     pub count: u64,
-    /// More pages than this are given back to the zone.
+    /// From so many pages on, a batch is given back to the zone.
     pub high: u64,
     /// How many pages are taken or given back at a time.
     pub batch: u64,

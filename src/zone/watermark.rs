@@ -1,9 +1,9 @@
 //! Watermarks: the free memory that a zone keeps back, and the check that a request keeps to it.
 //!
-//! A zone has four: below *min* only privileged requests are served, below *low* kswapd is woken,
-//! above *high* it sleeps, above *promo* the zone has room for pages that are moved to faster
-//! memory. [`setup`] calculates them from the sizes of all zones. Here is the check that runs at
-//! every allocation.
+//! A zone keeps three: below *min* only privileged requests are served, below *low* kswapd is woken,
+//! above *high* it sleeps. A fourth, *promo*, above which there is room for pages that are moved to faster
+//! memory, is for the kernel. [`setup`] calculates them from the sizes of all zones. Here is the check that
+//! runs at every allocation.
 //!
 //! A zone passes for a request of an order when what is free and usable exceeds the mark:
 //!

@@ -6,7 +6,7 @@
 //!             Restart   min watermark, part of the reserves; wakes kswapd
 //!                |
 //!          CompactFirst   orders that are seldom free: asynchronous compaction, before any reclaim
-//!                |
+//!                |          `--> NoPage: would rather fail, and it was in vain
 //!   +-------> Retry   reserves of the context; without a cpuset to keep to, any node
 //!   |            |          `--> NoPage: may not wait, or frees memory itself
 //!   |         Reclaim   direct reclaim; after progress: high-atomic reserve, lists of all CPUs
@@ -22,7 +22,7 @@
 //!             Failed
 //! ```
 //!
-//! From each there is a way to `Served`, and from `Retry`, `Weigh` and `NoPage` one to `Restart`, when
+//! From each but `Weigh` there is a way to `Served`, and from `Retry`, `Weigh` and `NoPage` one to `Restart`, when
 //! the task's cpuset has changed, or the zonelist, as memory came to a zone that had none.
 //!
 //! # It ends
@@ -40,7 +40,7 @@
 //!
 //! - A compaction may look at all of a zone, and ask about each block ten times. Linux compacts in each
 //!   round as long as reclaim makes progress, or somebody is killed: lies about either would buy 2^16
-//!   compactions. Here a request has 48 at once, as many as can be in vain for reasons that pass, and
+//!   compactions. Here a request has 49 at once, one more than can be in vain for reasons that pass, and
 //!   then one after 1, 3, 7, ... rounds that do without; so at most 48 + log2 of the rounds. Compactions
 //!   that are skipped or put off by the zones are not counted, nor are those of a kernel that compacts
 //!   by itself.

@@ -1,11 +1,11 @@
 //! What a request puts up with: how long it believes what nothing bears out, and how often it has
 //! memory compacted. See "It ends" in the module above.
 
-/// So many claims in a row that memory was freed are believed, though no frame was.
+/// Of so many claims in a row that memory was freed, though no frame was, the last is not believed.
 const MAX_CREDIT: u32 = 128;
 
 /// So many compactions are as many as a request can have while each attempt fails for a reason that
-/// passes: sixteen retries at each of the three priorities. From then on they come at growing distances.
+/// passes: sixteen retries at each of the three priorities. After one more they come at growing distances.
 const MAX_COMPACTIONS: u32 = 48;
 
 /// What a request has put up with so far.

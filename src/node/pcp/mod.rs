@@ -2,7 +2,7 @@
 //!
 //! Most requests of the small orders are served from the lists of the running CPU, and most frees
 //! go there: no lock is taken, and no other CPU's cache lines are touched. An empty list is refilled
-//! with a batch of blocks under the zone's lock; when a CPU has more than `high` frames of a zone, a
+//! with a batch of blocks under the zone's lock; when a CPU has come to `high` frames of a zone, a
 //! batch goes back. To the zone these frames are neither free nor allocated.
 //!
 //! The lists and their lengths belong to whoever has the CPU's lock (`PerCpu`); limits and counts

@@ -155,7 +155,8 @@ pub struct Watermarks {
     /// Above it kswapd sleeps.
     #[doc(alias = "WMARK_HIGH")]
     pub high: u64,
-    /// Above it there is room for pages moved here from slower memory.
+    /// Above it there is room for pages moved here from slower memory. Calculated for the kernel; the
+    /// allocator neither keeps nor uses it.
     #[doc(alias = "WMARK_PROMO")]
     pub promo: u64,
 }
