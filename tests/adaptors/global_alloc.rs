@@ -7,7 +7,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use page_alloc::boot::{BootInfo, MemoryKind, MemoryRegion};
 use page_alloc::integrations::{DirectMap, PageHeap};
 use page_alloc::{AllocError, Gfp, IrqFlags, Order, PageAllocator, PhysAddr, Platform};
@@ -17,22 +17,26 @@ const LARGEST: usize = 4 << 20;
 const MEMORY: usize = 32 << 20;
 
 /// Memory of the host from address 0 on, at a place that is aligned to the largest block but for
-/// `SKEW` bytes. One thread at a time uses it.
-struct Host<const SKEW: usize>(AtomicPtr<u8>);
+/// `SKEW` bytes. One thread at a time uses it. It may be told to say a frame too much where it is asked for
+/// a pointer's address.
+struct Host<const SKEW: usize> {
+    start: AtomicPtr<u8>,
+    lies: AtomicBool,
+}
 
 impl<const SKEW: usize> Host<SKEW> {
     const fn new() -> Self {
-        Self(AtomicPtr::new(ptr::null_mut()))
+        Self { start: AtomicPtr::new(ptr::null_mut()), lies: AtomicBool::new(false) }
     }
 
     fn start(&self) -> *mut u8 {
-        self.0.load(Ordering::Relaxed).wrapping_add(SKEW)
+        self.start.load(Ordering::Relaxed).wrapping_add(SKEW)
     }
 
     fn lend(&self) {
         let layout = Layout::from_size_align(MEMORY + LARGEST, LARGEST).expect("a layout");
         // SAFETY: the layout has a size.
-        self.0.store(unsafe { std::alloc::alloc(layout) }, Ordering::Relaxed);
+        self.start.store(unsafe { std::alloc::alloc(layout) }, Ordering::Relaxed);
     }
 }
 
@@ -52,7 +56,8 @@ unsafe impl<const SKEW: usize> Platform for Host<SKEW> {
 
 impl<const SKEW: usize> DirectMap for Host<SKEW> {
     fn virt_to_phys(&self, address: *mut u8) -> PhysAddr {
-        PhysAddr::new(address.addr().wrapping_sub(self.start().addr()) as u64)
+        let lie = if self.lies.load(Ordering::Relaxed) { PAGE } else { 0 };
+        PhysAddr::new((address.addr() + lie).wrapping_sub(self.start().addr()) as u64)
     }
 }
 
@@ -163,4 +168,33 @@ fn a_failed_reallocation_changes_nothing() {
         HEAP.dealloc(start, block);
     }
     assert_eq!(FRAMES.verify(), Ok(()));
+}
+
+/// Where the port says a wrong address of a pointer, nothing is freed, and nobody else's block least of all:
+/// the memory stays taken until the right address is said.
+#[test]
+fn a_wrong_address_frees_nothing() {
+    static FRAMES: PageAllocator<Host<0>> = PageAllocator::new(Host::new());
+    static HEAP: PageHeap<'static, Host<0>> = PageHeap::new(&FRAMES, Gfp::KERNEL);
+    boot(&FRAMES);
+    let free = FRAMES.nr_free_pages();
+    let (page, lies) = (layout(PAGE, PAGE), &FRAMES.platform().lies);
+    // SAFETY: the layout has a size, and pages are ours until they are freed; what is not freed is ours still.
+    unsafe {
+        let pages = [HEAP.alloc(page), HEAP.alloc(page)];
+        assert_eq!(
+            pages[0].wrapping_add(PAGE),
+            pages[1],
+            "neighbours, so the lie is the other's address"
+        );
+        lies.store(true, Ordering::Relaxed);
+        HEAP.dealloc(pages[0], page);
+        lies.store(false, Ordering::Relaxed);
+        FRAMES.drain_all_pages(None);
+        assert_eq!((FRAMES.nr_free_pages(), FRAMES.verify()), (free - 2, Ok(())));
+        HEAP.dealloc(pages[0], page);
+        HEAP.dealloc(pages[1], page);
+    }
+    FRAMES.drain_all_pages(None);
+    assert_eq!((FRAMES.nr_free_pages(), FRAMES.verify()), (free, Ok(())));
 }
