@@ -3,6 +3,8 @@
 
 #[path = "allocator/accounting.rs"]
 mod accounting;
+#[path = "allocator/bulk.rs"]
+mod bulk;
 #[path = "allocator/dice.rs"]
 mod dice;
 #[path = "allocator/duel.rs"]

@@ -415,3 +415,34 @@ fn node_reclaim_for_a_largest_block() {
     assert!(sim.alloc_pages(Gfp::KERNEL | Gfp::NORETRY, Order::MAX).is_err());
     assert_ne!(sim.reclaim().take_node_reclaims(), []);
 }
+
+/// A kernel without cpusets, whose answers about them count for nothing.
+struct NoCpusets;
+
+impl Reclaim for NoCpusets {
+    fn cpuset_node_allowed(&self, _: NodeId, _: Gfp) -> bool {
+        false
+    }
+}
+
+/// Without cpusets, kswapd is woken whatever they would say.
+#[test]
+fn no_cpusets() {
+    let sim =
+        Sim::boot_with(&SimConfig::flat(64 << 20), NoCpusets, NoTrace).expect("a legal machine");
+    let _all: Vec<_> = std::iter::from_fn(|| sim.alloc_page(Gfp::NOWAIT).ok()).collect();
+    let (zone, order) = (ZoneType::Dma32, Order::ZERO);
+    let wake = KswapdWake { node: NodeId::ZERO, zone, order, highest: zone, gfp: Gfp::USER };
+    assert_eq!(sim.wakeup_kswapd(&wake), Wakeup::Needed);
+}
+
+/// A bulk request that names nodes gets nothing of those that the task's cpuset does not allow.
+#[test]
+fn cpusets_and_bulk_requests() {
+    let sim = machine();
+    sim.reclaim().set_cpuset(Some(mask(0b010)));
+    let mut pages = [const { None }; 10];
+    let of_two = Some(mask(0b011));
+    assert_eq!(sim.alloc_pages_bulk(Gfp::USER, Some(node(0)), of_two, &mut pages), Ok(1));
+    assert!(pages.iter().flatten().all(|pages| home(pages) == 1));
+}

@@ -4,10 +4,12 @@
 use crate::dump::dump;
 use crate::raw::{self, Board};
 use page_alloc::boot::{BootInfo, InitError, MemoryKind, MemoryRegion, NodeRange, metadata_bytes};
+use page_alloc::node::pcp::PcpOrders;
 use page_alloc::sim::{Contents, Sim, SimConfig, Tables};
 use page_alloc::{
-    AllocError, AllocFlags, Context, FreeError, Gfp, IsolateError, MigrateType, NodeId, NodeMask,
-    Order, PageAllocator, Pages, Pfn, PfnRange, PhysAddr, ZoneLayout, ZoneType,
+    AllocError, AllocFlags, Context, CpuId, FreeError, Gfp, IsolateError, MigrateType, NodeId,
+    NodeMask, Order, PAGEBLOCK_ORDER, PageAllocator, Pages, Pfn, PfnRange, PhysAddr, ZoneLayout,
+    ZoneType,
 };
 
 const NODE_BYTES: u64 = 16 << 20;
@@ -201,6 +203,40 @@ fn zeroed_blocks() {
             let pages = sim.alloc_pages(Gfp::KERNEL | Gfp::ZERO, order).unwrap();
             assert_eq!(raw::bounds(&sim, pages.range()), (0, 0), "order {order}");
         }
+    }
+}
+
+/// So are pageblocks where they have no per-CPU lists, and largest blocks that nobody ever had.
+#[test]
+fn zeroed_blocks_of_the_largest_orders() {
+    let mut config = SimConfig::flat(64 << 20);
+    (config.contents, config.tables) = (Contents::Kept, Tables::Apart);
+    config.options = config.options.pcp(PcpOrders::None);
+    let sim = Sim::boot(config).unwrap();
+    raw::fill(&sim, PfnRange::new(Pfn::new(1), Pfn::new(16384)), 0xee);
+    // Somebody has a frame of the zone, so that it is known to have plenty.
+    let _page = sim.alloc_page(Gfp::HIGHUSER_MOVABLE).unwrap();
+    for order in [Order::MAX, PAGEBLOCK_ORDER, Order::MAX, PAGEBLOCK_ORDER] {
+        let pages = sim.alloc_pages(Gfp::HIGHUSER_MOVABLE | Gfp::ZERO, order).unwrap();
+        assert_eq!(raw::bounds(&sim, pages.range()), (0, 0), "order {order}");
+    }
+}
+
+/// A CPU whose node has no memory gets none of its own node, however much the other nodes have at hand for it.
+#[test]
+fn nothing_of_a_node_without_memory() {
+    for lists in [PcpOrders::WithPageblock, PcpOrders::None] {
+        let mut config = config();
+        config.options = config.options.pcp(lists);
+        let sim = Sim::boot(config).unwrap();
+        sim.on_cpu(CpuId::new(1), || {
+            for order in Order::ALL {
+                let elsewhere = sim.alloc_pages(Gfp::KERNEL, order).unwrap();
+                sim.free_pages(elsewhere).unwrap();
+                let own = sim.alloc_pages(Gfp::KERNEL | Gfp::THISNODE, order);
+                assert_eq!(own.unwrap_err(), AllocError::NoZone, "order {order}");
+            }
+        });
     }
 }
 

@@ -7,7 +7,8 @@ use crate::sim_machine::config;
 use page_alloc::boot::{BootInfo, MemoryKind, MemoryRegion, metadata_bytes};
 use page_alloc::sim::{Sim, SimConfig};
 use page_alloc::{
-    FreeError, Gfp, MigrateType, Movability, NodeId, Order, PageAllocator, Pages, Pfn, PhysAddr,
+    FreeError, Gfp, IsolateError, MigrateType, Movability, NodeId, Order, PageAllocator, Pages,
+    Pfn, PhysAddr,
 };
 
 /// Two nodes. The first has a hole and reserved frames inside a pageblock, the second is two
@@ -157,6 +158,31 @@ fn a_pageblock_isolated_by_an_interrupt() {
         assert_eq!(allocator.nr_free_pages(), 2048);
         assert_eq!(allocator.verify(), Ok(()));
     }
+}
+
+/// A pageblock is to become part of an area in an interrupt that comes while the CPU's lists, which have frames
+/// of it, are in use: it stays isolated until they are drained.
+#[test]
+fn an_area_within_an_interrupt() {
+    let allocator = board();
+    let page = allocator.alloc_page(Gfp::KERNEL).unwrap();
+    let pfn = page.pfn();
+    allocator.free_pages(page).unwrap();
+    let zone = || allocator.zones().find(|zone| zone.span().contains(pfn)).unwrap();
+    raw::interrupt(move || {
+        allocator.isolate_pageblock(pfn, MigrateType::Movable).unwrap();
+        let refused = allocator.unisolate_pageblock(pfn, MigrateType::Cma).unwrap_err();
+        assert!(matches!(refused, IsolateError::AtHand(_)), "{refused}");
+    });
+    // Has its list filled, of the same lists.
+    let other = allocator.alloc_pages(Gfp::KERNEL, Order::O1).unwrap();
+    assert_eq!(zone().pageblock_migratetype(pfn), Some(MigrateType::Isolate));
+    assert_eq!(allocator.verify(), Ok(()));
+    allocator.unisolate_pageblock(pfn, MigrateType::Cma).unwrap();
+    assert_eq!(zone().pageblock_migratetype(pfn), Some(MigrateType::Cma));
+    assert_eq!(zone().snapshot().free_cma_pages, 512);
+    allocator.free_pages(other).unwrap();
+    assert_eq!(allocator.verify(), Ok(()));
 }
 
 /// An allocator of two largest blocks.

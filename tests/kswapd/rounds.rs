@@ -126,6 +126,20 @@ fn a_round_goes_on_with_the_zones_of_the_last() {
     assert_eq!((balance(machine).passes, balance(machine).next), (0, KswapdNext::Nap));
 }
 
+/// And then it is for single frames, whatever the last one was for.
+#[test]
+fn a_round_goes_on_with_single_frames() {
+    let machine = boot(64 << 20);
+    let cache = kernel(machine);
+    cache.fill(Gfp::MEMALLOC);
+    assert_eq!(machine.wakeup_kswapd(&wish(Order::O3, Gfp::KERNEL)), Wakeup::Needed);
+    for order in [Order::O3, Order::ZERO, Order::ZERO] {
+        assert_eq!(balance(machine).next, KswapdNext::Again);
+        let shrinks = std::mem::take(&mut cache.state().shrinks);
+        assert!(!shrinks.is_empty() && shrinks.iter().all(|shrink| shrink.order == order));
+    }
+}
+
 /// For a larger block, twice its frames are freed; then single frames are enough, and kcompactd does
 /// the rest.
 #[test]

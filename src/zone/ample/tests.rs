@@ -74,6 +74,35 @@ fn an_ample_zone_keeps_its_marks_without_cma() {
     });
 }
 
+/// Blocks of CMA memory are not for all requests: a zone that has no others is not ample for their orders.
+#[test]
+fn blocks_of_cma_are_not_for_all() {
+    with_zone(1 << 13, &[], |zone| {
+        let marks = Watermarks { min: 100, low: 200, high: 300, promo: 400 };
+        zone.zone().shared.set_watermarks(marks);
+        {
+            let mut zone = zone.zone();
+            for pageblock in 0..4 {
+                let pfn = zone.shared.span().start + pageblock * Order::O9.nr_pages();
+                let index = zone.memmap.index_of(pfn).unwrap();
+                zone.isolate_pageblock(index, MigrateType::Movable).unwrap();
+                zone.unisolate_pageblock(index, MigrateType::Cma).unwrap();
+            }
+        }
+        let take = || zone.rmqueue(Order::ZERO, MigrateType::Movable, AllocFlags::empty());
+        let all: Vec<Pages> = core::iter::from_fn(take).collect();
+        let (back, _held): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|pages| pages.pfn().get().is_multiple_of(2));
+        for pages in back {
+            zone.free_pages(pages).unwrap();
+        }
+        let zone = zone.zone();
+        assert!(zone.shared.nr_free.get() > 2048 + 512 + 200);
+        assert_eq!(zone.shared.nonempty_orders(MigrateType::Movable), 1);
+        assert_eq!(ample_orders(zone.shared), 1);
+    });
+}
+
 /// The number of orders that a zone has enough for; each keeps its mark there, and has a block but for the
 /// largest.
 fn ample_orders(shared: &ZoneShared) -> usize {
