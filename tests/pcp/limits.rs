@@ -4,6 +4,7 @@ use crate::machine::node;
 use crate::view::view;
 use page_alloc::alloc::{Drained, TuneError};
 use page_alloc::boot::NodeRange;
+use page_alloc::node::pcp::PcpOrders;
 use page_alloc::node::pcp::limits::{PcpLimits, zone_batchsize, zone_highsize};
 use page_alloc::sim::{Contents, Sim, SimConfig, Tables};
 use page_alloc::zone::ReclaimActive;
@@ -240,4 +241,21 @@ fn watermarks_change_the_limits() {
     sim.set_min_free_kbytes(20_000).expect("a machine");
     shared_out(&sim, [1, 1]);
     assert!(limits(0).high > before.high && limits(0).batch == before.batch);
+}
+
+/// Pageblocks that have no lists go back to the zone; where they have, a refill takes two, and both are kept.
+#[test]
+fn pageblocks_without_lists_are_not_kept() {
+    for (orders, kept) in
+        [(PcpOrders::WithPageblock, 1024), (PcpOrders::Low, 0), (PcpOrders::None, 0)]
+    {
+        let mut config = SimConfig::flat(1 << 30);
+        (config.contents, config.tables) = (Contents::Ignored, Tables::Apart);
+        config.options.pcp = orders;
+        let sim = Sim::boot(config).expect("a legal machine");
+        let free = sim.nr_free_pages();
+        take(&sim, Order::O9, 1).into_iter().for_each(|block| sim.free_pages(block).expect("ours"));
+        assert_eq!(sim.nr_free_pages(), free - kept, "{orders:?}");
+        assert_eq!(sim.verify(), Ok(()));
+    }
 }

@@ -25,7 +25,8 @@ fn an_ample_zone_keeps_its_marks() {
         shared.set_boost(512);
         for order in Order::ALL {
             let (mut least, mut enough) = (None, None);
-            for frames in 1..4096 {
+            // Up, and down again: what was said must not outlast the frames.
+            for frames in (1..4096).chain((1..4096).rev()) {
                 shared.nr_free.set(frames);
                 shared.weigh();
                 let (mark, flags) = (700 + 512, AllocFlags::WMARK_LOW);
@@ -41,6 +42,38 @@ fn an_ample_zone_keeps_its_marks() {
         }
         shared.nr_free.set(free);
         shared.weigh();
+    });
+}
+
+/// Whatever is to be kept from requests changes, what was said of the zone before counts no more, though as many
+/// frames are free as before.
+#[test]
+fn changed_limits_are_weighed_anew() {
+    with_zone(1 << 14, &[], |zone| {
+        let zone = zone.zone();
+        let shared = zone.shared;
+        let all = shared.nr_free.get();
+        let marks = |low| Watermarks { min: 100, low, high: low + 200, promo: low + 300 };
+        let is_ample = || {
+            shared.weigh();
+            shared.ample.is_for(Order::O9)
+        };
+        let weigh = |what: &str, keep: &dyn Fn(u64)| {
+            for (kept, expected) in [(0, true), (all, false), (0, true)] {
+                keep(kept);
+                assert_eq!(is_ample(), expected, "{what}: {kept} frames kept");
+            }
+        };
+        weigh("low watermark", &|kept| shared.set_watermarks(marks(700 + kept)));
+        weigh("lowmem reserve", &|kept| shared.set_lowmem_reserves([0, 0, kept, 0, 0]));
+        weigh("boost", &|kept| shared.set_boost(kept));
+        weigh("high-atomic reserve", &|kept| shared.set_reserved_highatomic(kept));
+        // kswapd is to be told, by a request that looks closer.
+        shared.mark_boosted();
+        assert!(!is_ample());
+        assert!(shared.take_boosted());
+        shared.limits_changed();
+        assert!(is_ample());
     });
 }
 
