@@ -50,8 +50,10 @@ pub enum PcpExclusion {
 ///   [`init`](crate::PageAllocator::init), HIGHMEM excepted, is a valid pointer to that memory, for
 ///   reading and writing, the same at every call, contiguous where the memory is, and no two
 ///   addresses give the same pointer. For the place of the tables that is so from `init` on; for other
-///   frames it may come later, if nothing that is cleared ([`Gfp::ZERO`](crate::Gfp::ZERO)) or asked for by its
-///   address is allocated before. No reference points to memory that the allocator has.
+///   frames it may come later, if until then nobody asks for frames that are cleared
+///   ([`Gfp::ZERO`](crate::Gfp::ZERO)), or for the address of some
+///   ([`get_free_pages`](crate::PageAllocator::get_free_pages) and its kin, heaps, page tables). No
+///   reference points to memory that the allocator has.
 /// - [`clear_pages`](Self::clear_pages) writes to the frames that it is given and to nothing else. A
 ///   port with HIGHMEM has one of its own, as `phys_to_virt` does not reach those frames.
 ///

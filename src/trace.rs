@@ -155,7 +155,8 @@ pub trait Trace {
     ///
     /// Not told are frames that [`alloc_pages_bulk`](crate::PageAllocator::alloc_pages_bulk) takes from a CPU's
     /// lists (Linux does not either), blocks of
-    /// [`get_page_from_freelist`](crate::PageAllocator::get_page_from_freelist), and requests that are refused
+    /// [`get_page_from_freelist`](crate::PageAllocator::get_page_from_freelist) and
+    /// [`rmqueue`](crate::PageAllocator::rmqueue), and requests that are refused
     /// at once: illegal flags, no such node, before `init`, may not sleep, failed on purpose. So calls of
     /// this and of [`mm_page_free`](Self::mm_page_free) need not balance.
     fn mm_page_alloc(&self, pfn: Option<Pfn>, order: Order, gfp: Gfp, migratetype: MigrateType) {

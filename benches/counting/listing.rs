@@ -28,12 +28,12 @@ pub(crate) fn listing() -> Result<String, Box<dyn Error>> {
         }
         writeln!(text, "```\n\n```text")?;
         let mut last = None;
-        for (instruction, line) in code.iter().zip(places) {
+        for (at, (instruction, line)) in code.iter().zip(places).enumerate() {
             if line != last {
                 writeln!(text, "{}", line.map_or("", heading))?;
                 last = line;
             }
-            writeln!(text, "        {}", instruction.text)?;
+            writeln!(text, "    {at:3}  {}", instruction.within(&code))?;
         }
         writeln!(text, "```\n")?;
     }
@@ -76,6 +76,17 @@ impl Instruction {
         let (name, operand) = self.text.split_once(' ')?;
         let goes = name.starts_with('j') || name == "call";
         if goes { u64::from_str_radix(operand, 16).ok() } else { None }
+    }
+
+    /// Its text; where it goes to one of these, that one's number stands for the address, which is another in
+    /// each program.
+    fn within(&self, code: &[Self]) -> String {
+        let target = self.target();
+        let at = code.iter().position(|other| Some(other.address) == target);
+        match (at, self.text.split_once(' ')) {
+            (Some(at), Some((name, _))) => format!("{name} {at}"),
+            _ => self.text.clone(),
+        }
     }
 }
 

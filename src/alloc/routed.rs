@@ -35,14 +35,16 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         admitted: (Gfp, Context),
         order: Order,
     ) -> Result<Pages, AllocError> {
-        // Of an order that never has lists the quick way has tried that, but for a fresh largest block.
+        // Of an order that never has lists the quick way has tried the zone, but for a fresh largest block.
         if order == Order::MAX || PcpOrders::WithPageblock.contains(order) {
             return self.alloc_untried(admitted, order);
         }
         self.alloc_admitted(admitted, order, None, None)
     }
 
-    /// As [`alloc_missed`](Self::alloc_missed), for an order that may have lists, or none.
+    /// As [`alloc_missed`](Self::alloc_missed), for an order of which the quick way may have asked the lists
+    /// alone: if it has none here, the zone is tried first. A function of its own, as what it keeps on the stack
+    /// would lie below all that a request for a frame needs.
     #[inline(never)]
     fn alloc_untried(&self, admitted: (Gfp, Context), order: Order) -> Result<Pages, AllocError> {
         let gfp = admitted.0;

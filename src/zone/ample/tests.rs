@@ -45,8 +45,8 @@ fn an_ample_zone_keeps_its_marks() {
     });
 }
 
-/// Whatever is to be kept from requests changes, what was said of the zone before counts no more, though as many
-/// frames are free as before.
+/// When a limit changes, whichever it is, what was said of the zone before counts no more, though as many frames
+/// are free as before.
 #[test]
 fn changed_limits_are_weighed_anew() {
     with_zone(1 << 14, &[], |zone| {
