@@ -102,7 +102,12 @@ impl ZoneMut<'_> {
         let (usual, to) = self.usual_type(list);
         let (mut freed, mut others, mut beside) = (0, 0, None);
         let mut end = list.end(self.links);
+        let Some(last) = end.last() else { return (0, None) };
+        let mut ahead = end.towards_head(end.towards_head(last));
         while freed < frames {
+            // What stands there is not needed yet. But where blocks come in no order, nobody knows which of them
+            // merge, and a processor that guessed wrong begins anew: the descriptor is on its way by then.
+            ahead = end.towards_head(ahead);
             let Some(block) = end.pop() else { break };
             if let Some(direction) = Direction::of(end.distance_from(block.index()), order) {
                 beside = Some((block, direction));

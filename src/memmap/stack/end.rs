@@ -32,13 +32,31 @@ impl StackEnd<'_> {
     #[inline(always)]
     pub(crate) fn pop(&mut self) -> Option<FreeBlock> {
         let last = self.last?;
-        self.last = if self.is_head(last) {
-            core::hint::cold_path();
-            None
-        } else {
-            FrameIdx::from_link(self.links.frame(last).link(Link::Prev))
-        };
+        self.last = self.before(last);
         Some(FreeBlock::new(last))
+    }
+
+    /// The block before one that is on the list; the head, if it is that one.
+    #[inline(always)]
+    pub(crate) fn towards_head(&self, block: FrameIdx) -> FrameIdx {
+        self.before(block).unwrap_or(block)
+    }
+
+    /// The last block.
+    #[inline(always)]
+    pub(crate) fn last(&self) -> Option<FrameIdx> {
+        self.last
+    }
+
+    /// The block before one that is on the list.
+    #[inline(always)]
+    fn before(&self, block: FrameIdx) -> Option<FrameIdx> {
+        if self.is_head(block) {
+            core::hint::cold_path();
+            return None;
+        }
+        // INVARIANT: it is not the head, so there is one before it. Not to ask takes less.
+        Some(FrameIdx::of_section(self.links.frame(block).link(Link::Prev)))
     }
 
     /// Takes blocks as long as each begins `step` frames on from the one before, the first of them from
@@ -52,15 +70,23 @@ impl StackEnd<'_> {
     ) -> u32 {
         let Some(mut last) = self.last else { return 0 };
         let (mut taken, mut next) = (0, from.get().wrapping_add(step));
-        while taken < most && last.get() == next && self.links.frame(last).state() == was {
-            self.links.frame(last).set_state(becomes);
-            taken += 1;
-            if self.is_head(last) {
-                self.last = None;
-                return taken;
+        while taken < most && last.get() == next {
+            // INVARIANT: `here` is `last`. It is reckoned anew, so that where the next descriptor is does not
+            // wait for what this one says.
+            let here = FrameIdx::of_section(from.get().wrapping_add(step.wrapping_mul(taken + 1)));
+            let frame = self.links.frame(here);
+            if frame.state() != was {
+                break;
             }
-            // INVARIANT: it is not the head, so there is one before it. Not to ask takes less.
-            last = FrameIdx::of_section(self.links.frame(last).link(Link::Prev));
+            frame.set_state(becomes);
+            taken += 1;
+            match self.before(here) {
+                Some(before) => last = before,
+                None => {
+                    self.last = None;
+                    return taken;
+                }
+            }
             next = next.wrapping_add(step);
         }
         self.last = Some(last);
@@ -69,7 +95,8 @@ impl StackEnd<'_> {
 
     #[inline(always)]
     fn is_head(&self, block: FrameIdx) -> bool {
-        self.list.head == Some(block)
+        // A compare of two words.
+        self.list.head.map_or(0, FrameIdx::get) == block.get()
     }
 
     /// Puts blocks after all others. Gives their number.
