@@ -72,7 +72,7 @@ impl StackEnd<'_> {
         let (mut taken, mut next) = (0, from.get().wrapping_add(step));
         while taken < most && last.get() == next {
             // INVARIANT: `here` is `last`. It is reckoned anew, so that where the next descriptor is does not
-            // wait for what this one says.
+            // wait for what this one says; of `next`, the compiler knows that it is `last`, and takes that.
             let here = FrameIdx::of_section(from.get().wrapping_add(step.wrapping_mul(taken + 1)));
             let frame = self.links.frame(here);
             if frame.state() != was {

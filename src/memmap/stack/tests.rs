@@ -131,6 +131,25 @@ fn a_row_is_one_after_the_other() {
     }
 }
 
+/// Steps from the end lead over all blocks to the head, and stay there; that of a single block is itself.
+#[test]
+fn steps_towards_the_head_end_there() {
+    with_links(|links, first| {
+        let at = |frame: u32| first.forward_in_block(frame);
+        let mut stack = FrameStack::EMPTY;
+        assert_eq!(stack.end(links).last(), None);
+        for (blocks, frame) in (1..).zip([9, 4, 700]) {
+            stack.push(links, (FreeBlock::new(at(frame)), links.frame(at(frame))));
+            let end = stack.end(links);
+            let steps = std::iter::successors(end.last(), |block| Some(end.towards_head(*block)));
+            let passed: Vec<u32> = steps.take(5).map(|block| block.offset_in(first)).collect();
+            let expected = [9, 4, 700].into_iter().take(blocks);
+            let expected: Vec<u32> = expected.chain([frame; 5]).take(5).collect();
+            assert_eq!(passed, expected);
+        }
+    });
+}
+
 /// Rows come to the end of the list in the order of their frames, each described by its word, and
 /// nothing else is written.
 #[test]
