@@ -9,6 +9,10 @@
 //! cargo bench --bench instructions -- --smoke     runs each case once, counts nothing
 //! ```
 //!
+//! With `--profile plain` before `--bench` it counts what a kernel gets that builds by `--release` and sets
+//! nothing, and the record is `instructions-plain.txt`. A function that no other crate may inline is called
+//! there.
+//!
 //! The program runs itself under plain valgrind. A harness such as gungraun would want a runner of
 //! its own installed, of just its version; all that is needed of it is one number a run.
 #![allow(missing_docs, reason = "a bench")]
@@ -36,6 +40,7 @@ mod counting {
     pub(crate) mod command;
     pub(crate) mod count;
     pub(crate) mod listing;
+    pub(crate) mod profile;
     pub(crate) mod record;
     pub(crate) mod table;
     pub(crate) mod valgrind;
@@ -46,14 +51,12 @@ mod counting {
 use counting::cases::{CASES, Case};
 use counting::command::Command;
 use counting::count::Count;
+use counting::profile::Profile;
 use counting::record::Record;
 use counting::{listing, table, valgrind};
 use std::error::Error;
 use std::process::ExitCode;
 use std::{env, fs, io};
-
-/// The record, below the crate's folder.
-const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.txt");
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -89,22 +92,24 @@ fn chosen(words: &[String]) -> impl Iterator<Item = &'static Case> {
 }
 
 fn record() -> Result<ExitCode, Box<dyn Error>> {
+    let profile = Profile::of_this_program()?;
     let mut record = Record::new(valgrind::compiler()?);
     for case in CASES {
         let now = valgrind::count(case)?;
         println!("{}: {now}", case.name);
         record.counts.push((case.name.to_owned(), now));
     }
-    fs::write(RECORD, record.to_string())?;
-    println!("\n{} cases are in {RECORD}", CASES.len());
+    fs::write(profile.record(), record.text(profile.command()))?;
+    println!("\n{} cases are in {}", CASES.len(), profile.record());
     Ok(ExitCode::SUCCESS)
 }
 
 fn compare(words: &[String]) -> Result<ExitCode, Box<dyn Error>> {
-    let record = read()?;
+    let profile = Profile::of_this_program()?;
+    let record = read(profile.record())?;
     let compiler = valgrind::compiler()?;
     if !record.counts.is_empty() && record.compiler != compiler {
-        println!("warning: {RECORD} is of {}, this is {compiler}", record.compiler);
+        println!("warning: the record is of {}, this is {compiler}", record.compiler);
     }
     table::head();
     let rows: Result<Vec<(&str, Count)>, Box<dyn Error>> = chosen(words)
@@ -114,7 +119,7 @@ fn compare(words: &[String]) -> Result<ExitCode, Box<dyn Error>> {
             Ok((case.name, now))
         })
         .collect();
-    let report = record.compare(&rows?);
+    let report = record.compare(&rows?, profile.command());
     report.hints.iter().for_each(|hint| println!("hint: {hint}"));
     report.failures.iter().for_each(|failure| eprintln!("instructions: {failure}"));
     let exits = listing::exits()?;
@@ -127,10 +132,10 @@ fn compare(words: &[String]) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// The record; an empty one if there is no file.
-fn read() -> Result<Record, Box<dyn Error>> {
-    match fs::read_to_string(RECORD) {
-        Ok(text) => text.parse().map_err(|error| format!("{RECORD}: {error}").into()),
+fn read(file: &str) -> Result<Record, Box<dyn Error>> {
+    match fs::read_to_string(file) {
+        Ok(text) => text.parse().map_err(|error| format!("{file}: {error}").into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Record::default()),
-        Err(error) => Err(format!("{RECORD}: {error}").into()),
+        Err(error) => Err(format!("{file}: {error}").into()),
     }
 }

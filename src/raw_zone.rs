@@ -185,6 +185,7 @@ impl<'m> RawZone<'m> {
     /// Takes a block for a request of this type. Above order 0, a request with
     /// [`AllocFlags::HIGHATOMIC`] goes to the high-atomic reserve first.
     #[doc(alias = "rmqueue_buddy")]
+    #[inline]
     pub fn rmqueue(
         &mut self,
         order: Order,
@@ -218,6 +219,7 @@ impl<'m> RawZone<'m> {
     ///
     /// A token that is not of this zone, or whose block is not what it says, is given back.
     #[doc(alias = "free_one_page")]
+    #[inline]
     pub fn free_pages(&mut self, pages: Pages) -> Result<(), Refused> {
         let Some((index, _)) = block_of_token(&self.memmap, &pages) else {
             return self.refuse(pages);

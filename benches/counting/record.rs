@@ -2,17 +2,10 @@
 
 use super::count::Count;
 use super::verdict::Verdict;
-use std::fmt;
 use std::str::FromStr;
 
-/// What the file says first.
-const HEAD: &str = "\
-# Instructions for one operation, counted by callgrind. Written by
-# cargo bench --bench instructions -- --record
-";
-
-/// How to make the record anew.
-const ANEW: &str = "`cargo bench --bench instructions -- --record`";
+/// What the file says first; after it comes the command.
+const HEAD: &str = "# Instructions for one operation, counted by callgrind. Written by";
 
 /// The name of the line that says what the counts depend on.
 const COMPILER: &str = "compiler";
@@ -42,8 +35,15 @@ impl Record {
         self.counts.iter().find(|(recorded, _)| recorded == name).map(|(_, count)| *count)
     }
 
-    /// Judges counts by the record.
-    pub(crate) fn compare(&self, now: &[(&str, Count)]) -> Report {
+    /// The file that this command writes.
+    pub(crate) fn text(&self, command: &str) -> String {
+        let line = |(name, count): &(String, Count)| format!("{name}: {count}\n");
+        let counts: String = self.counts.iter().map(line).collect();
+        format!("{HEAD}\n# {command}\n{COMPILER}: {}\n{counts}", self.compiler)
+    }
+
+    /// Judges counts by the record, which that command writes.
+    pub(crate) fn compare(&self, now: &[(&str, Count)], command: &str) -> Report {
         let mut report = Report::default();
         for (name, now) in now {
             let recorded = self.get(name);
@@ -56,21 +56,14 @@ impl Record {
                 Verdict::Unrecorded => {
                     report
                         .failures
-                        .push(format!("{name} is not in the record: write it by {ANEW}"));
+                        .push(format!("{name} is not in the record: write it by `{command}`"));
                 }
                 Verdict::Shrunk => report.hints.push(format!(
-                    "{name} shrank by more than 5 %: {was} before, {now} now; keep it by {ANEW}"
+                    "{name} shrank by more than 5 %: {was} before, {now} now; keep it by `{command}`"
                 )),
             }
         }
         report
-    }
-}
-
-impl fmt::Display for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{HEAD}{COMPILER}: {}", self.compiler)?;
-        self.counts.iter().try_for_each(|(name, count)| writeln!(f, "{name}: {count}"))
     }
 }
 

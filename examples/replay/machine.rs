@@ -8,6 +8,7 @@ use page_alloc::{
     Pages, Trace, UnknownFlag,
 };
 use std::cell::Cell;
+use std::rc::Rc;
 
 /// A number for each migratetype and order.
 pub(crate) type ByTypeAndOrder = [[u64; MAX_ORDER]; MIGRATE_TYPES];
@@ -37,6 +38,10 @@ impl Fallbacks {
 }
 
 impl Trace for Fallbacks {
+    fn traces_page_free(&self) -> bool {
+        false
+    }
+
     fn mm_page_alloc_extfrag(&self, event: Extfrag) {
         let (from, to) = (event.fallback_migratetype, event.alloc_migratetype);
         self.counts[from.index()][to.index()].update(|count| count + 1);
@@ -50,7 +55,8 @@ impl Trace for Fallbacks {
 /// movable: the users of such memory put it on Linux's LRU lists at once, and whether a pageblock is
 /// taken over depends on how many of its frames are movable.
 pub(crate) struct SimMachine {
-    sim: Sim<NoReclaim, Fallbacks>,
+    /// Whoever works as one of its CPUs has it, too.
+    sim: Rc<Sim<NoReclaim, Fallbacks>>,
     failed: ByTypeAndOrder,
     /// Blocks that the allocator did not take back, or did not split: its defects.
     refusals: u64,
@@ -62,7 +68,7 @@ impl SimMachine {
         // Dirt would make the tables of the largest maps real, several GiB of them.
         config.dirt = None;
         let sim = Sim::boot_with(&config, NoReclaim, Fallbacks::default())?;
-        Ok(Self { sim, failed: Default::default(), refusals: 0 })
+        Ok(Self { sim: Rc::new(sim), failed: Default::default(), refusals: 0 })
     }
 
     pub(crate) fn sim(&self) -> &Sim<NoReclaim, Fallbacks> {
@@ -118,8 +124,14 @@ impl Machine for SimMachine {
     type Block = Pages;
 
     #[inline]
-    fn alloc(&mut self, cpu: CpuId, gfp: Gfp, order: Order) -> Option<Pages> {
-        let Ok(pages) = self.sim.on_cpu(cpu, || self.sim.alloc_pages(gfp, order)) else {
+    fn on_cpu(&mut self, cpu: CpuId, work: impl FnOnce(&mut Self)) {
+        let sim = Rc::clone(&self.sim);
+        sim.on_cpu(cpu, || work(self));
+    }
+
+    #[inline]
+    fn alloc(&mut self, gfp: Gfp, order: Order) -> Option<Pages> {
+        let Ok(pages) = self.sim.alloc_pages(gfp, order) else {
             self.count_failure(gfp, order);
             return None;
         };
@@ -131,8 +143,8 @@ impl Machine for SimMachine {
     }
 
     #[inline]
-    fn free(&mut self, cpu: CpuId, block: Pages) {
-        let freed = self.sim.on_cpu(cpu, || self.sim.free_pages(block));
+    fn free(&mut self, block: Pages) {
+        let freed = self.sim.free_pages(block);
         self.refusals += u64::from(freed.is_err());
     }
 

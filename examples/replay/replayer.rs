@@ -19,11 +19,14 @@ pub(crate) trait Machine {
     /// The proof that a block is allocated.
     type Block;
 
+    /// Does some work as that CPU.
+    fn on_cpu(&mut self, cpu: CpuId, work: impl FnOnce(&mut Self));
+
     /// A block of 2^`order` frames, or `None`.
-    fn alloc(&mut self, cpu: CpuId, gfp: Self::Gfp, order: Order) -> Option<Self::Block>;
+    fn alloc(&mut self, gfp: Self::Gfp, order: Order) -> Option<Self::Block>;
 
     /// Gives a block back.
-    fn free(&mut self, cpu: CpuId, block: Self::Block);
+    fn free(&mut self, block: Self::Block);
 
     /// Makes two blocks of half the size out of one of order 1 or more; the lower half first.
     /// `None`: it could not, and the block is lost.
@@ -81,14 +84,9 @@ impl<B> Part<B> {
 /// A trace that is being played.
 pub(crate) struct Replayer<'a, M: Machine> {
     machine: &'a mut M,
-    /// The flags that the trace's indices stand for.
-    gfps: &'a [M::Gfp],
     /// The CPU of the machine that stands for each one of the trace.
     cpus: [CpuId; 256],
-    /// The allocations of the trace, by place.
-    live: Vec<Live<M::Block>>,
-    parts: BTreeMap<u32, Vec<Part<M::Block>>>,
-    counts: Counts,
+    book: Book<'a, M>,
 }
 
 impl<'a, M: Machine> Replayer<'a, M> {
@@ -97,8 +95,7 @@ impl<'a, M: Machine> Replayer<'a, M> {
     pub(crate) fn new(machine: &'a mut M, gfps: &'a [M::Gfp], cpus: u32) -> Self {
         let mut in_turn = (0..cpus.max(1)).cycle();
         let cpus = std::array::from_fn(|_| in_turn.next().map_or(CpuId::BOOT, CpuId::new));
-        let (live, parts, counts) = (Vec::new(), BTreeMap::new(), Counts::default());
-        Self { machine, gfps, cpus, live, parts, counts }
+        Self { machine, cpus, book: Book::new(gfps) }
     }
 
     /// Plays the events, and tells now and then how many are done. Gives the time it took.
@@ -106,13 +103,23 @@ impl<'a, M: Machine> Replayer<'a, M> {
     /// The book is laid out before the clock starts, so that its pages are real. Only partial frees
     /// make it grow.
     pub(crate) fn play(&mut self, trace: &Trace, mut progress: impl FnMut(u64)) -> Duration {
-        self.live.extend((0..trace.places).map(|_| Live::Nothing));
+        self.book.live.extend((0..trace.places).map(|_| Live::Nothing));
         let start = Instant::now();
         for events in trace.events.chunks(STRIDE) {
-            events.iter().for_each(|event| self.step(*event));
-            progress(self.counts.events);
+            for events in events.chunk_by(|one, next| one.cpu() == next.cpu()) {
+                self.play_on_one_cpu(events);
+            }
+            progress(self.book.counts.events);
         }
         start.elapsed()
+    }
+
+    #[inline]
+    fn play_on_one_cpu(&mut self, events: &[Event]) {
+        let Some(first) = events.first() else { return };
+        let (cpu, book) = (self.cpus[usize::from(first.cpu())], &mut self.book);
+        self.machine
+            .on_cpu(cpu, |machine| events.iter().for_each(|event| book.step(machine, *event)));
     }
 
     /// The machine as it is now.
@@ -121,27 +128,40 @@ impl<'a, M: Machine> Replayer<'a, M> {
     }
 
     /// Frees what the trace left, place by place, on the first CPU.
-    pub(crate) fn finish(mut self) -> Counts {
-        for place in 0..u32::try_from(self.live.len()).unwrap_or(u32::MAX) {
-            self.counts.left += u64::from(self.free_whole(CpuId::BOOT, place));
-        }
-        self.counts
+    pub(crate) fn finish(self) -> Counts {
+        let mut book = self.book;
+        self.machine.on_cpu(CpuId::BOOT, |machine| book.free_all(machine));
+        book.counts
+    }
+}
+
+/// The live blocks.
+struct Book<'a, M: Machine> {
+    /// The flags that the trace's indices stand for.
+    gfps: &'a [M::Gfp],
+    /// The allocations of the trace, by place.
+    live: Vec<Live<M::Block>>,
+    parts: BTreeMap<u32, Vec<Part<M::Block>>>,
+    counts: Counts,
+}
+
+impl<'a, M: Machine> Book<'a, M> {
+    fn new(gfps: &'a [M::Gfp]) -> Self {
+        Self { gfps, live: Vec::new(), parts: BTreeMap::new(), counts: Counts::default() }
     }
 
     #[inline]
-    fn step(&mut self, event: Event) {
+    fn step(&mut self, machine: &mut M, event: Event) {
         self.counts.events += 1;
         match event {
-            Event::Alloc { place, order, cpu, gfp } => {
-                self.alloc(self.cpu(cpu), place, gfp, order);
-            }
-            Event::Free { place, cpu } => {
-                let freed = self.free_whole(self.cpu(cpu), place);
+            Event::Alloc { place, order, gfp, .. } => self.alloc(machine, place, gfp, order),
+            Event::Free { place, .. } => {
+                let freed = self.free_whole(machine, place);
                 self.counts.frees += u64::from(freed);
                 self.counts.skipped += u64::from(!freed);
             }
-            Event::FreePart { place, offset, order, cpu } => {
-                let freed = self.free_part(self.cpu(cpu), place, u64::from(offset), order);
+            Event::FreePart { place, offset, order, .. } => {
+                let freed = self.free_part(machine, place, u64::from(offset), order);
                 self.counts.partial_frees += u64::from(freed);
                 self.counts.skipped += u64::from(!freed);
             }
@@ -149,13 +169,8 @@ impl<'a, M: Machine> Replayer<'a, M> {
     }
 
     #[inline]
-    fn cpu(&self, cpu: u8) -> CpuId {
-        self.cpus[usize::from(cpu)]
-    }
-
-    #[inline]
-    fn alloc(&mut self, cpu: CpuId, place: u32, gfp: u8, order: Order) {
-        let block = self.machine.alloc(cpu, self.gfps[usize::from(gfp)], order);
+    fn alloc(&mut self, machine: &mut M, place: u32, gfp: u8, order: Order) {
+        let block = machine.alloc(self.gfps[usize::from(gfp)], order);
         self.counts.allocations += 1;
         self.counts.failed += u64::from(block.is_none());
         if let Some(block) = block {
@@ -163,15 +178,21 @@ impl<'a, M: Machine> Replayer<'a, M> {
         }
     }
 
+    fn free_all(&mut self, machine: &mut M) {
+        for place in 0..u32::try_from(self.live.len()).unwrap_or(u32::MAX) {
+            self.counts.left += u64::from(self.free_whole(machine, place));
+        }
+    }
+
     /// Frees what is left of an allocation; tells whether there was anything.
     #[inline]
-    fn free_whole(&mut self, cpu: CpuId, place: u32) -> bool {
+    fn free_whole(&mut self, machine: &mut M, place: u32) -> bool {
         match std::mem::replace(&mut self.live[place as usize], Live::Nothing) {
             Live::Nothing => return false,
-            Live::Whole(_, block) => self.machine.free(cpu, block),
+            Live::Whole(_, block) => machine.free(block),
             Live::Parts => {
                 for part in self.parts.remove(&place).into_iter().flatten() {
-                    self.machine.free(cpu, part.block);
+                    machine.free(part.block);
                 }
             }
         }
@@ -179,7 +200,7 @@ impl<'a, M: Machine> Replayer<'a, M> {
     }
 
     /// Frees a part of an allocation; tells whether there was anything.
-    fn free_part(&mut self, cpu: CpuId, place: u32, offset: u64, order: Order) -> bool {
+    fn free_part(&mut self, machine: &mut M, place: u32, offset: u64, order: Order) -> bool {
         let live = std::mem::replace(&mut self.live[place as usize], Live::Parts);
         let mut parts = match live {
             Live::Nothing => Vec::new(),
@@ -187,12 +208,12 @@ impl<'a, M: Machine> Replayer<'a, M> {
             Live::Parts => self.parts.remove(&place).unwrap_or_default(),
         };
         if let Some(index) = parts.iter().position(|part| part.contains(offset, order)) {
-            self.split_down(&mut parts, index, offset, order);
+            split_down(machine, &mut parts, index, offset, order);
         }
         let all = parts.len();
         let (within, rest): (Vec<_>, _) =
             parts.into_iter().partition(|part| part.is_within(offset, order));
-        within.into_iter().for_each(|part| self.machine.free(cpu, part.block));
+        within.into_iter().for_each(|part| machine.free(part.block));
         let freed = rest.len() < all;
         if rest.is_empty() {
             self.live[place as usize] = Live::Nothing;
@@ -201,22 +222,22 @@ impl<'a, M: Machine> Replayer<'a, M> {
         }
         freed
     }
+}
 
-    /// Halves the part at `index` until one of the halves is the block wanted.
-    fn split_down(
-        &mut self,
-        parts: &mut Vec<Part<M::Block>>,
-        mut index: usize,
-        offset: u64,
-        order: Order,
-    ) {
-        while let Some(half) = parts[index].order.below().filter(|_| parts[index].order > order) {
-            let part = parts.remove(index);
-            let Some([low, high]) = self.machine.split(part.block) else { return };
-            let middle = part.offset + half.nr_pages();
-            parts.insert(index, Part { offset: middle, order: half, block: high });
-            parts.insert(index, Part { offset: part.offset, order: half, block: low });
-            index += usize::from(offset >= middle);
-        }
+/// Halves the part at `index` until one of the halves is the block wanted.
+fn split_down<M: Machine>(
+    machine: &mut M,
+    parts: &mut Vec<Part<M::Block>>,
+    mut index: usize,
+    offset: u64,
+    order: Order,
+) {
+    while let Some(half) = parts[index].order.below().filter(|_| parts[index].order > order) {
+        let part = parts.remove(index);
+        let Some([low, high]) = machine.split(part.block) else { return };
+        let middle = part.offset + half.nr_pages();
+        parts.insert(index, Part { offset: middle, order: half, block: high });
+        parts.insert(index, Part { offset: part.offset, order: half, block: low });
+        index += usize::from(offset >= middle);
     }
 }

@@ -47,6 +47,16 @@ pub(crate) enum Event {
     FreePart { place: u32, offset: u16, order: Order, cpu: u8 },
 }
 
+impl Event {
+    /// The CPU of the trace on which it happened.
+    #[inline]
+    pub(crate) fn cpu(self) -> u8 {
+        match self {
+            Self::Alloc { cpu, .. } | Self::Free { cpu, .. } | Self::FreePart { cpu, .. } => cpu,
+        }
+    }
+}
+
 /// A trace whose records make sense.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trace {

@@ -115,6 +115,7 @@ fn free_with(place: &mut Option<Pages>, free: impl FnOnce(Pages) -> Result<(), R
 }
 
 /// Whether the pageblock of a block is isolated.
+#[inline]
 fn is_isolated(machine: &Machine, page: &Pages) -> bool {
     let index = machine.memmap.index_of(page.pfn());
     index.is_some_and(|index| machine.memmap.pageblock(index).migratetype() == MigrateType::Isolate)

@@ -40,6 +40,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     }
 }
 
+#[inline]
 fn movement(zone: ZoneId, pcp: &Pcp, (list, blocks): (PcpIndex, u32)) -> PcpMove {
     let of = list.to_list();
     PcpMove {

@@ -105,6 +105,7 @@ impl Zonelist {
     }
 
     /// How often the list was made anew.
+    #[inline]
     pub(crate) fn generation(&self) -> u32 {
         self.beside.turns()
     }

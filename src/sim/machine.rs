@@ -67,17 +67,20 @@ impl SimPlatform {
 // allocator: whoever installs one (unsafe code) answers for that. The whole address space of the
 // machine is one mapping, so pointers into it are valid, contiguous and distinct.
 unsafe impl Platform for SimPlatform {
+    #[inline]
     fn irq_save(&self) -> IrqFlags {
         let before = IrqFlags(IRQS_OFF.replace(IRQS_OFF.get() + 1));
         compiler_fence(Ordering::SeqCst);
         before
     }
 
+    #[inline]
     unsafe fn irq_restore(&self, flags: IrqFlags) {
         compiler_fence(Ordering::SeqCst);
         IRQS_OFF.set(flags.0);
     }
 
+    #[inline]
     fn phys_to_virt(&self, address: PhysAddr) -> *mut u8 {
         match usize::try_from(address.get()) {
             Ok(offset) if offset < self.memory.len() => self.memory.start().wrapping_add(offset),

@@ -11,23 +11,28 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct Counter(AtomicUsize);
 
 impl Counter {
+    #[inline]
     pub(crate) const fn new(value: usize) -> Self {
         Self(AtomicUsize::new(value))
     }
 
+    #[inline]
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed) as u64
     }
 
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "counts of frames fit the machine word")]
     pub(crate) fn set(&self, value: u64) {
         self.0.store(value as usize, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn add(&self, value: u64) {
         self.set(self.get() + value);
     }
 
+    #[inline]
     pub(crate) fn sub(&self, value: u64) {
         self.set(self.get() - value);
     }

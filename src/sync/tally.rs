@@ -8,10 +8,12 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct Tally(AtomicUsize);
 
 impl Tally {
+    #[inline]
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed) as u64
     }
 
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a count may wrap where words are short")]
     pub(crate) fn add(&self, value: u64) {
         self.0.fetch_add(value as usize, Ordering::Relaxed);

@@ -51,11 +51,13 @@ pub(crate) fn last_pageblock(span: PfnRange) -> Pfn {
     Pfn::new(last - last % PAGEBLOCK_NR_PAGES)
 }
 
+#[inline]
 #[expect(clippy::cast_possible_truncation, reason = "frame numbers fit the machine word")]
 fn word(pfn: Pfn) -> usize {
     pfn.get() as usize
 }
 
+#[inline]
 fn pfn(word: &AtomicUsize) -> Pfn {
     Pfn::new(word.load(Ordering::Relaxed) as u64)
 }
@@ -78,16 +80,19 @@ impl CompactionState {
     }
 
     /// Where a migrate scanner goes on.
+    #[inline]
     pub(crate) fn migrate(&self, waiting: Waiting) -> Pfn {
         pfn(&self.migrate[waiting as usize])
     }
 
     /// Where the free scanner goes on.
+    #[inline]
     pub(crate) fn free(&self) -> Pfn {
         pfn(&self.free)
     }
 
     /// Whether a scan that begins there sees all that there is to see.
+    #[inline]
     pub(crate) fn is_from_the_first(&self, migrate: Pfn) -> bool {
         migrate <= pfn(&self.init_migrate)
     }
@@ -100,10 +105,12 @@ impl CompactionState {
     }
 
     /// Sets both positions of the migrate scanner.
+    #[inline]
     pub(crate) fn set_migrate(&self, at: Pfn) {
         self.migrate.iter().for_each(|cached| cached.store(word(at), Ordering::Relaxed));
     }
 
+    #[inline]
     pub(crate) fn set_free(&self, at: Pfn) {
         self.free.store(word(at), Ordering::Relaxed);
     }
@@ -121,6 +128,7 @@ impl CompactionState {
     }
 
     /// Whether a free scanner that is there has hardly begun.
+    #[inline]
     pub(crate) fn is_free_start(&self, free: Pfn) -> bool {
         free >= pfn(&self.init_free)
     }
@@ -128,6 +136,7 @@ impl CompactionState {
     /// A pageblock that ends there has been looked at by a migrate scanner. One that waits has seen
     /// it for those that do not, too.
     #[doc(alias = "update_cached_migrate")]
+    #[inline]
     pub(crate) fn advance_migrate(&self, to: Pfn, waiting: Waiting) {
         let advanced = match waiting {
             Waiting::No => &self.migrate[..1],
@@ -145,6 +154,7 @@ impl CompactionState {
     }
 
     /// The free scanner has been through the pageblock that starts there.
+    #[inline]
     pub(crate) fn lower_free(&self, to: Pfn) {
         if to < self.free() {
             self.set_free(to);
@@ -152,6 +162,7 @@ impl CompactionState {
     }
 
     /// Frames came free in the pageblock that starts there.
+    #[inline]
     pub(crate) fn raise_free(&self, to: Pfn) {
         if to > self.free() {
             self.set_free(to);
@@ -164,6 +175,7 @@ impl CompactionState {
     }
 
     /// Whether the hints may be cleared.
+    #[inline]
     pub(crate) fn wants_flush(&self) -> bool {
         self.flush_skips.load(Ordering::Relaxed)
     }

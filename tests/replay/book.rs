@@ -15,6 +15,9 @@ struct Frames {
     /// Requests to refuse.
     refusals: u32,
     frees: Vec<(u64, Order)>,
+    /// As which it works now.
+    cpu: Option<CpuId>,
+    /// As which it did what it did.
     cpus: Vec<CpuId>,
 }
 
@@ -22,9 +25,15 @@ impl Machine for Frames {
     type Gfp = char;
     type Block = u64;
 
-    fn alloc(&mut self, cpu: CpuId, gfp: char, order: Order) -> Option<u64> {
+    fn on_cpu(&mut self, cpu: CpuId, work: impl FnOnce(&mut Self)) {
+        assert_eq!(self.cpu.replace(cpu), None, "one CPU at a time");
+        work(self);
+        self.cpu = None;
+    }
+
+    fn alloc(&mut self, gfp: char, order: Order) -> Option<u64> {
         assert_eq!(gfp, 'b', "the flags of index 1");
-        self.cpus.push(cpu);
+        self.cpus.extend(self.cpu);
         if self.refusals > 0 {
             self.refusals -= 1;
             return None;
@@ -35,8 +44,8 @@ impl Machine for Frames {
         Some(frame)
     }
 
-    fn free(&mut self, cpu: CpuId, block: u64) {
-        self.cpus.push(cpu);
+    fn free(&mut self, block: u64) {
+        self.cpus.extend(self.cpu);
         let order = self.blocks.remove(&block).expect("an allocated block");
         self.frees.push((block, order));
     }
@@ -97,6 +106,17 @@ fn events_are_counted() {
     assert_eq!(counts, expected);
     assert!(machine.blocks.is_empty());
     assert!(machine.cpus.iter().all(|cpu| *cpu == CpuId::BOOT), "one CPU plays all parts");
+}
+
+/// Each event happens on the CPU of the machine that stands for its own; what is left is freed on the first.
+#[test]
+fn events_happen_on_their_cpu() {
+    let raw = [alloc(0, 0), alloc(1, 0), free(0, 0), alloc(2, 0), free(2, 0)];
+    for (cpus, expected) in [(1, [0; 6]), (2, [0, 0, 1, 0, 1, 0])] {
+        let mut machine = Frames::default();
+        play(&mut machine, &raw, cpus);
+        assert_eq!(machine.cpus, expected.map(CpuId::new));
+    }
 }
 
 proptest! {

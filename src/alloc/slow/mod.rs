@@ -87,6 +87,7 @@ enum Step {
 
 impl Step {
     /// The request is served, if it is.
+    #[inline]
     fn served_or(pages: Option<Pages>, next: Self) -> Self {
         pages.map_or(next, Self::Served)
     }

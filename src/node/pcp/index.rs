@@ -131,6 +131,7 @@ impl PcpIndex {
     }
 
     /// Which list it is, in the words of the public interface.
+    #[inline]
     pub(crate) fn to_list(self) -> PcpList {
         let migratetype = match self.get().checked_sub(NR_LOWORDER_PCP_LISTS) {
             None => MigrateType::from_index(self.get() % MIGRATE_PCPTYPES),

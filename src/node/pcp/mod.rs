@@ -178,6 +178,7 @@ impl Pcp {
 
     /// How often in a row a batch was given back; halved by each block handed out. Those who hand one out
     /// need not touch it: it is reckoned when it is asked for.
+    #[inline]
     pub(crate) fn free_factor(&self) -> u32 {
         let factor = self.factor.load(Ordering::Relaxed);
         if factor == 0 {
@@ -187,6 +188,7 @@ impl Pcp {
         factor.checked_shr(u32::try_from(since).unwrap_or(u32::MAX)).unwrap_or(0)
     }
 
+    #[inline]
     pub(crate) fn set_free_factor(&self, factor: u32) {
         self.factor.store(factor, Ordering::Relaxed);
         if factor != 0 {
@@ -236,6 +238,7 @@ impl Pcp {
     }
 
     /// So many frames went back to the zone.
+    #[inline]
     fn add_returned(&self, frames: u32) {
         self.sub_count(frames);
         self.returned.add(u64::from(frames));
@@ -292,6 +295,7 @@ impl Pcp {
     }
 
     /// All blocks handed out.
+    #[inline]
     pub(crate) fn nr_allocated(&self) -> u64 {
         self.allocated.iter().fold(0, |sum: u64, list| sum.wrapping_add(list.get()))
     }
@@ -310,11 +314,13 @@ impl Pcp {
     }
 
     /// Something was to be allocated, but the list is empty.
+    #[inline]
     pub(crate) fn halve_free_factor(&self) {
         self.set_free_factor(self.free_factor() >> 1);
     }
 
     /// Counts a block that was handed out after that.
+    #[inline]
     pub(crate) fn count_refilled(&self, index: PcpIndex) {
         self.count_beside(index, 1);
     }
