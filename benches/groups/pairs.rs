@@ -2,6 +2,7 @@
 
 use crate::harness::adaptor::Group;
 use crate::harness::least::Least;
+use crate::harness::least_zone::LeastZone;
 use crate::harness::recorder::Recorder;
 use crate::peers::list::for_each_allocator;
 use crate::workloads::pair::{fresh, warm};
@@ -13,6 +14,10 @@ pub(crate) fn run(recorder: &mut Recorder) {
     for order in [Order::O0, Order::O3, Order::O4, Order::O9, Order::O10] {
         if order == Order::ZERO {
             fresh::<Least>(recorder, GROUP, order);
+        }
+        if [Order::O4, Order::O10].contains(&order) {
+            fresh::<LeastZone>(recorder, GROUP, order);
+            warm::<LeastZone>(recorder, GROUP, order);
         }
         for_each_allocator!(fresh(recorder, GROUP, order));
         for_each_allocator!(warm(recorder, GROUP, order));

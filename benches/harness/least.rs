@@ -3,23 +3,11 @@
 //! watermarks, counters, several sections or other holders: what those cost is the rest.
 
 use super::adaptor::FrameAllocator;
+use super::least_frame::{CACHED, Frame, Token, get, set};
 use crate::groups::floor;
 use page_alloc::Order;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-const ALLOCATED: u32 = 3;
-const CACHED: u32 = 5;
-
-/// A descriptor as this crate has one.
-#[repr(align(16))]
-#[derive(Default)]
-struct Frame {
-    next: AtomicU32,
-    prev: AtomicU32,
-    state: AtomicU32,
-    count: AtomicU32,
-}
 
 /// One list of one CPU, with cache lines of its own.
 #[repr(align(128))]
@@ -30,20 +18,6 @@ pub(crate) struct Least {
     head: AtomicU32,
     count: AtomicU32,
     bound: AtomicU32,
-}
-
-/// A frame's number and the place of its descriptor.
-pub(crate) struct Token {
-    pfn: u64,
-    place: usize,
-}
-
-fn get(word: &AtomicU32) -> u32 {
-    word.load(Ordering::Relaxed)
-}
-
-fn set(word: &AtomicU32, value: u32) {
-    word.store(value, Ordering::Relaxed);
 }
 
 impl Least {
@@ -114,22 +88,12 @@ impl Least {
     #[inline]
     pub(crate) fn get(&self) -> Option<Token> {
         let index = self.with(Self::pop)?;
-        let frame = &self.frames[index as usize];
-        set(&frame.state, ALLOCATED);
-        set(&frame.next, 0);
-        set(&frame.prev, 0);
-        set(&frame.count, 1);
-        Some(Token { pfn: u64::from(index), place: std::ptr::from_ref(frame).addr() })
+        Some(self.frames[index as usize].hand_out(index, 0))
     }
 
     #[inline]
-    pub(crate) fn put(&self, Token { pfn, place }: Token) {
-        let offset = place.wrapping_sub(self.frames.as_ptr().addr());
-        let index = offset / size_of::<Frame>();
-        let frame = self.frames.get(index).expect("a frame of this list");
-        let ours = index as u64 == pfn && get(&frame.state) == ALLOCATED;
-        assert!(ours && get(&frame.count) == 1, "allocated here");
-        let index = u32::try_from(index).expect("below 16 TiB");
+    pub(crate) fn put(&self, token: Token) {
+        let (index, frame) = token.find(&self.frames, 0);
         self.with(|list| list.push(index, frame)).expect("room");
     }
 }
