@@ -208,13 +208,14 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let (memmap, irq, order) = (&machine.memmap, IrqGuard::new(&self.platform), pages.order());
         // It is looked at again under the lock: two that wrongly free the same block by number at once may
         // both have come here.
-        let mut held = zone.hold(memmap, &irq);
-        let is_allocated = memmap.frame(index).state().is_block_of(pages.name());
-        if is_allocated {
-            zone.shared.events.freed.add(order.nr_pages());
-            held.zone().free_block(FreeBlock::new(index), order);
-        }
-        drop(held);
+        let is_allocated = zone.with(memmap, &irq, |zone| {
+            let is_allocated = memmap.frame(index).state().is_block_of(pages.name());
+            if is_allocated {
+                zone.shared.events.freed.add(order.nr_pages());
+                zone.free_block(FreeBlock::new(index), order);
+            }
+            is_allocated
+        });
         drop(irq);
         if is_allocated { Ok(()) } else { self.refuse(pages) }
     }

@@ -5,7 +5,9 @@
 //! here, and the long way is taken.
 
 use super::PageAllocator;
-use crate::memmap::{BlockName, Frame, FrameAddress, FrameState, FreeBlock, Pageblock, Place};
+use crate::memmap::{
+    BlockName, Frame, FrameAddress, FrameIdx, FrameState, FreeBlock, Memmap, Pageblock, Place,
+};
 use crate::migratetype::AskedType;
 use crate::node::AtHand;
 use crate::node::pcp::{Pcp, PcpIndex};
@@ -13,6 +15,7 @@ use crate::platform::Platform;
 use crate::reclaim::Reclaim;
 use crate::sync::{CpuGuard, IrqGuard};
 use crate::trace::Trace;
+use crate::zone::Zone;
 use crate::{CpuId, Gfp, Order, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, Pages};
 
 impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
@@ -193,21 +196,33 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
     /// As [`quick_of`](Self::quick_of).
     #[inline(never)]
     fn quick_free_of<const ORDER: usize>(&self, address: FrameAddress) -> bool {
-        self.free_unlisted(address, const { Order::ALL[ORDER] }).is_some()
+        self.free_unlisted::<ORDER>(address).is_some()
     }
 
     /// Puts a block of an order without lists back to its zone. `None`: look closer.
     #[inline(always)]
-    fn free_unlisted(&self, address: FrameAddress, order: Order) -> Option<()> {
+    fn free_unlisted<const ORDER: usize>(&self, address: FrameAddress) -> Option<()> {
+        let order = const { Order::ALL[ORDER] };
         if self.trace.traces_page_free() {
             return None;
         }
         let at_hand = self.at_hand();
         let found = Found::of(at_hand, address, order)?;
         let zone = at_hand.zone(found.state.zone())?;
+        self.free_held::<ORDER>((zone, &at_hand.memmap), (found.place.index(), found.pageblock))
+            .then_some(())
+    }
+
+    /// As `Held::free_sole`. A function of its own: what the caller needed to find the
+    /// block is not kept over the lock.
+    #[inline(never)]
+    fn free_held<const ORDER: usize>(
+        &self,
+        (zone, memmap): (&Zone, &Memmap),
+        block: (FrameIdx, &Pageblock),
+    ) -> bool {
         let irq = IrqGuard::new(&self.platform);
-        let mut held = zone.hold(&at_hand.memmap, &irq);
-        held.zone().free_sole((found.place, found.pageblock), order).then_some(())
+        zone.hold(memmap, &irq).free_sole(block, const { Order::ALL[ORDER] })
     }
 
     /// `None`: look closer.

@@ -72,7 +72,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let mut zone = held.zone();
         let index = zone.rmqueue_asked(order, asked, cma_flag(asked))?;
         let pages = from.served(&mut zone, (index, order));
-        drop(held);
+        let pages = held.release(pages);
         drop(irq);
         Some(self.told(pages, gfp, asked))
     }
@@ -93,7 +93,7 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
         let frame = from.memmap.frame(index);
         frame.set_state(frame.state().asked_for(asked));
         let pages = from.served(&mut zone, (index, order));
-        drop(held);
+        let pages = held.release(pages);
         drop(irq);
         Some(self.told(pages, gfp, asked))
     }

@@ -193,6 +193,21 @@ impl FrameList {
             self.fill(block);
             return true;
         };
+        self.put_beside(other, links, block, end);
+        false
+    }
+
+    /// Puts a block before or after all others, of which there are some.
+    #[inline(always)]
+    pub(crate) fn push_beside(&mut self, links: FrameLinks, block: FreeBlock, end: ListEnd) {
+        // INVARIANT: the list has blocks, so it has both ends.
+        let other = FrameIdx::of_section(self.end(end).map_or(0, FrameIdx::get));
+        self.put_beside(other, links, block, end);
+    }
+
+    /// `other` is that end.
+    #[inline(always)]
+    fn put_beside(&mut self, other: FrameIdx, links: FrameLinks, block: FreeBlock, end: ListEnd) {
         let (inward, outward) = match end {
             ListEnd::Head => (Link::Next, Link::Prev),
             ListEnd::Tail => (Link::Prev, Link::Next),
@@ -201,7 +216,6 @@ impl FrameList {
         links.frame(index).set_link(inward, other.get());
         links.frame(other).set_link(outward, index.get());
         self.ends[end as usize] = Some(index);
-        false
     }
 
     /// The block that a link word of one of the list's blocks names is an end now.

@@ -105,9 +105,15 @@ impl ZoneShared {
     /// Looks again for which orders the zone is ample, before its lock is given back.
     #[inline(always)]
     pub(crate) fn weigh(&self) {
-        if !self.steady.has(self.nr_free.get()) {
+        if !self.is_steady() {
             self.weigh_again();
         }
+    }
+
+    /// Whether what was last said is right still.
+    #[inline(always)]
+    pub(super) fn is_steady(&self) -> bool {
+        self.steady.has(self.nr_free.get())
     }
 
     #[cold]

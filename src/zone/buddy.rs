@@ -1,7 +1,7 @@
 //! The buddy algorithm: splitting blocks to serve requests, merging them when they come back.
 
 use super::shared::ZoneMut;
-use crate::memmap::{FrameIdx, FrameState, FreeBlock, ListEnd, Pageblock, Place};
+use crate::memmap::{FrameIdx, FrameState, FreeBlock, ListEnd, Pageblock};
 use crate::{MigrateType, Order, PAGEBLOCK_ORDER};
 
 /// Where a freed block goes.
@@ -76,10 +76,18 @@ impl ZoneMut<'_> {
     fn add_freed(&mut self, block: FreeBlock, order: Order, migratetype: MigrateType, to: FreeTo) {
         let end = match to {
             FreeTo::Tail => ListEnd::Tail,
-            FreeTo::Head if self.buddy_merge_likely(block.index(), order) => ListEnd::Tail,
-            FreeTo::Head => ListEnd::Head,
+            FreeTo::Head => self.end_for(block.index(), order),
         };
         self.add(block, order, migratetype, end);
+    }
+
+    /// Where a freed block that has no free buddy goes.
+    #[inline(always)]
+    fn end_for(&self, index: FrameIdx, order: Order) -> ListEnd {
+        match self.buddy_merge_likely(index, order) {
+            true => ListEnd::Tail,
+            false => ListEnd::Head,
+        }
     }
 
     /// Puts a freed block that has a free buddy on its list, merged as far as that goes.
@@ -102,25 +110,16 @@ impl ZoneMut<'_> {
         }
     }
 
-    /// Frees a block that had one holder, and was in a pageblock of a type that requests have, when it was
-    /// looked at before the lock was taken. False: that is no longer so; nothing happened.
+    /// The type of a block's pageblock, if it is one that requests have and the block is allocated, of that
+    /// order, and has one holder.
     #[inline(always)]
-    pub(crate) fn free_sole(
-        &mut self,
-        (place, pageblock): (Place<'_>, &Pageblock),
+    pub(super) fn type_of_sole(
+        &self,
+        (index, pageblock): (FrameIdx, &Pageblock),
         order: Order,
-    ) -> bool {
-        let (frame, kind) = (place.frame(), pageblock.listed_type());
-        let Some(kind) = kind.filter(|_| frame.is_sole(frame.state(), order)) else { return false };
-        self.shared.events.freed.add(order.nr_pages());
-        let (index, migratetype) = (place.index(), kind.into());
-        let block = FreeBlock::new(index);
-        if order == Order::MAX && self.differs_in_count(index, migratetype) {
-            self.again().free_outlined(block, order);
-        } else {
-            self.free_one_page(block, order, migratetype, FreeTo::Head);
-        }
-        true
+    ) -> Option<MigrateType> {
+        let (frame, kind) = (self.links.frame(index), pageblock.listed_type());
+        kind.filter(|_| frame.is_sole(frame.state(), order)).map(MigrateType::from)
     }
 
     /// Frees any block.
@@ -152,7 +151,8 @@ impl ZoneMut<'_> {
     #[inline(always)]
     pub(crate) fn free_alone(&mut self, block: FreeBlock, order: Order, migratetype: MigrateType) {
         self.shared.add_free(migratetype, order.nr_pages());
-        self.add_freed(block, order, migratetype, FreeTo::Head);
+        let index = block.index();
+        self.add_where(block, order, migratetype, |zone| zone.end_for(index, order));
     }
 
     /// Frees a block of which [`is_free_alone`](Self::is_free_alone) says no: in place.

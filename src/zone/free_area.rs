@@ -116,6 +116,28 @@ impl ZoneMut<'_> {
         }
     }
 
+    /// As [`add`](Self::add); at which end is asked only where the list has blocks.
+    #[inline(always)]
+    pub(super) fn add_where(
+        &mut self,
+        block: FreeBlock,
+        order: Order,
+        migratetype: MigrateType,
+        end: impl FnOnce(&Self) -> ListEnd,
+    ) {
+        let state = FrameState::free(order, migratetype, self.bits);
+        // INVARIANT: the word and the list are changed together (I2, I7).
+        self.links.frame(block.index()).set_state(state);
+        self.areas.nr_free[order.index()] += 1;
+        if self.areas.list(order, migratetype).is_empty() {
+            self.areas.list_mut(order, migratetype).fill(block);
+            self.shared.lists_filled(1 << order.get(), migratetype);
+        } else {
+            let end = end(self);
+            self.areas.list_mut(order, migratetype).push_beside(self.links, block, end);
+        }
+    }
+
     /// Puts blocks at the tail of the list of that order and type, one after the other. The counts of
     /// free frames are the caller's.
     pub(super) fn add_all(

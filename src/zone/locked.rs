@@ -2,11 +2,11 @@
 
 use super::free_area::FreeAreas;
 use super::shared::{ZoneMut, ZoneShared};
-use crate::PfnRange;
-use crate::memmap::{FrameLinks, Memmap};
+use crate::memmap::{FrameIdx, FrameLinks, FreeBlock, Memmap, Pageblock};
 use crate::platform::Platform;
 use crate::sync::{IrqGuard, IrqLock, IrqLockGuard};
 use crate::zone_id::ZoneId;
+use crate::{MigrateType, Order, PfnRange};
 
 /// One zone of an allocator: what anybody may read, and the lists under the zone's lock.
 #[doc(alias = "struct zone")]
@@ -44,7 +44,9 @@ impl Zone {
         f: impl FnOnce(&mut ZoneMut<'_>) -> R,
     ) -> R {
         let mut held = self.hold(memmap, irq);
-        f(&mut held.zone())
+        let result = f(&mut held.zone());
+        self.shared.weigh();
+        result
     }
 
     /// The zone before anybody else knows of it.
@@ -53,7 +55,9 @@ impl Zone {
     }
 }
 
-/// A locked zone, until this is dropped.
+/// A locked zone. Who changed something gives the lock back by [`release`](Self::release): then what others
+/// look at without the lock is weighed. Who did not may drop it.
+#[must_use]
 pub(crate) struct Held<'z> {
     shared: &'z ZoneShared,
     areas: IrqLockGuard<'z, FreeAreas>,
@@ -62,18 +66,63 @@ pub(crate) struct Held<'z> {
     links: FrameLinks,
 }
 
-impl Held<'_> {
+impl<'z> Held<'z> {
     /// The zone.
     #[inline(always)]
     pub(crate) fn zone(&mut self) -> ZoneMut<'_> {
         ZoneMut::new(self.shared, &mut self.areas, (self.memmap, self.links))
     }
+
+    /// Frees a block that had one holder, and was in a pageblock of a type that requests have, when it was
+    /// looked at before the lock was taken, and gives the lock back. False: that is no longer so; nothing
+    /// happened.
+    #[inline(always)]
+    pub(crate) fn free_sole(
+        mut self,
+        (index, pageblock): (FrameIdx, &Pageblock),
+        order: Order,
+    ) -> bool {
+        let mut zone = self.zone();
+        let Some(migratetype) = zone.type_of_sole((index, pageblock), order) else { return false };
+        zone.shared.events.freed.add(order.nr_pages());
+        if !zone.is_free_alone(index, order, migratetype) {
+            return self.free_with_others(FreeBlock::new(index), order, migratetype);
+        }
+        zone.free_alone(FreeBlock::new(index), order, migratetype);
+        self.release(true)
+    }
+
+    /// Its buddy is free, or it is of two pageblocks that are counted apart.
+    #[inline(never)]
+    fn free_with_others(
+        mut self,
+        block: FreeBlock,
+        order: Order,
+        migratetype: MigrateType,
+    ) -> bool {
+        self.zone().free_with_others(block, order, migratetype);
+        self.release(true)
+    }
+
+    /// Gives the lock back. The value is handed through.
+    ///
+    /// By that nothing has to outlive the call of what weighs: no registers are saved for it where it is not
+    /// called, as it seldom is.
+    #[inline(always)]
+    pub(crate) fn release<T>(self, value: T) -> T {
+        let Self { shared, areas, .. } = self;
+        if shared.is_steady() {
+            drop(areas);
+            return value;
+        }
+        weigh_and_release(shared, areas, value)
+    }
 }
 
-impl Drop for Held<'_> {
-    /// What others look at without the lock is weighed, then the lock is given back.
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.shared.weigh();
-    }
+#[cold]
+#[inline(never)]
+fn weigh_and_release<T>(shared: &ZoneShared, areas: IrqLockGuard<'_, FreeAreas>, value: T) -> T {
+    shared.weigh();
+    drop(areas);
+    value
 }

@@ -21,7 +21,6 @@ use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 #[repr(C)]
 pub(crate) struct ZoneShared {
     pub(crate) nr_free: Counter,
-    pub(crate) nr_free_cma: Counter,
     /// Per migratetype, a bit for each order whose list is not empty.
     nonempty: [AtomicU16; FrameState::TYPES],
     /// How many frames are free while there is nothing to weigh.
@@ -32,6 +31,7 @@ pub(crate) struct ZoneShared {
     /// That of `id`.
     node: NodeId,
     pub(crate) events: ZoneEvents,
+    pub(crate) nr_free_cma: Counter,
     /// From the first frame to one past the last, holes included.
     span: [AtomicUsize; 2],
     /// Frames that exist.
@@ -64,7 +64,7 @@ pub(crate) struct ZoneShared {
 
 #[cfg(target_pointer_width = "64")]
 static_assertions::const_assert!(
-    core::mem::offset_of!(ZoneShared, events) + core::mem::offset_of!(ZoneEvents, allocated) == 64
+    core::mem::offset_of!(ZoneShared, events) + core::mem::offset_of!(ZoneEvents, freed) == 64
 );
 
 /// What happened in a zone, counted under its lock.
