@@ -17,8 +17,8 @@
 //! |---|---|
 //! | `floor` | a list's pop and push; lock and unlock; an atomic swap |
 //! | `zone` | as in the groups below, but of the zone alone: `RawZone`, without a lock |
-//! | `pairs` | a block allocated and freed; `fresh`: nothing else is allocated; `warm`: its buddy is; its rows `floor` are what our descriptors, tokens and lists cost at least (`harness/least.rs`), and for orders without lists what a zone by buddies costs (`harness/least_zone.rs`) |
-//! | `batches` | the same in batches of single frames, freed in three orders; its rows `floor` are a bounded list before such a zone (`harness/least_machine.rs`) |
+//! | `pairs` | a block allocated and freed; `fresh`: nothing else is allocated; `warm`: its buddy is; its rows `floor` are what our descriptors, tokens and lists cost at least (`harness/least.rs`), and where a block is split and merged, a plain zone by buddies (`harness/least_zone.rs`) |
+//! | `batches` | the same in batches of single frames, freed in three orders |
 //! | `bulk` | one page of many that are asked for, or given back, in one call |
 //! | `threads` | pairs and batches of two threads, each a CPU, at once: the time of one thread; its rows `floor` share nothing |
 //! | `ring` | a frame that one thread allocates and another frees; its rows `floor` are the ring alone, and the ring with a descriptor that both write to |
@@ -69,7 +69,6 @@ mod harness {
     pub(crate) mod gate;
     pub(crate) mod least;
     pub(crate) mod least_frame;
-    pub(crate) mod least_machine;
     pub(crate) mod least_zone;
     pub(crate) mod length;
     pub(crate) mod maps;

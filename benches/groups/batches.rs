@@ -2,7 +2,7 @@
 
 use crate::harness::adaptor::Group;
 use crate::harness::free_order::FreeOrder;
-use crate::harness::least_machine::LeastMachine;
+use crate::harness::least::Least;
 use crate::harness::recorder::Recorder;
 use crate::peers::list::for_each_allocator;
 use crate::workloads::batch::batches;
@@ -12,7 +12,7 @@ const GROUP: Group = Group::new("batches");
 pub(crate) fn run(recorder: &mut Recorder) {
     for blocks in [64, 512, 4096, 65536] {
         for order in FreeOrder::ALL {
-            batches::<LeastMachine>(recorder, GROUP, blocks, order);
+            batches::<Least>(recorder, GROUP, blocks, order);
             for_each_allocator!(batches(recorder, GROUP, blocks, order));
         }
     }

@@ -15,9 +15,8 @@ pub(crate) fn run(recorder: &mut Recorder) {
         if order == Order::ZERO {
             fresh::<Least>(recorder, GROUP, order);
         }
-        if [Order::O4, Order::O10].contains(&order) {
+        if order == Order::O4 {
             fresh::<LeastZone>(recorder, GROUP, order);
-            warm::<LeastZone>(recorder, GROUP, order);
         }
         for_each_allocator!(fresh(recorder, GROUP, order));
         for_each_allocator!(warm(recorder, GROUP, order));

@@ -21,7 +21,7 @@ const LAST: usize = 1;
 
 /// One zone under its lock.
 pub(crate) struct LeastZone {
-    pub(super) frames: Arc<[Frame]>,
+    frames: Arc<[Frame]>,
     lists: SpinMutex<Lists>,
 }
 
@@ -141,41 +141,12 @@ impl Held<'_> {
         let to_tail = above < MAX && self.is_free(index & !(1 << order) ^ 1 << above, above);
         self.push(index, order, to_tail);
     }
-
-    /// Takes single frames that follow each other: as many as that, or all of a smallest block.
-    fn take_row(&mut self, most: u32) -> Option<(u32, u32)> {
-        let (first, order) = self.pop(0)?;
-        let taken = most.min(1 << order);
-        let mut at = taken;
-        while at < 1 << order {
-            self.push(first + at, at.trailing_zeros(), false);
-            at += 1 << at.trailing_zeros();
-        }
-        Some((first, taken))
-    }
 }
 
 impl LeastZone {
     #[inline]
     fn with<A>(&self, work: impl FnOnce(&mut Held<'_>) -> A) -> A {
         work(&mut Held { lists: &mut self.lists.lock(), frames: &self.frames })
-    }
-
-    /// Takes so many single frames, in one lock hold, or fewer if there are no more. `put` gets each.
-    pub(super) fn take_frames(&self, frames: u32, mut put: impl FnMut(u32)) {
-        self.with(|zone| {
-            let mut left = frames;
-            while left > 0 {
-                let Some((first, taken)) = zone.take_row(left) else { return };
-                (first..first + taken).for_each(&mut put);
-                left -= taken;
-            }
-        });
-    }
-
-    /// Gives single frames back, in one lock hold.
-    pub(super) fn give_frames(&self, frames: impl Iterator<Item = u32>) {
-        self.with(|zone| frames.for_each(|index| zone.free(index, 0)));
     }
 }
 
