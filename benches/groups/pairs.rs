@@ -15,6 +15,7 @@ pub(crate) fn run(recorder: &mut Recorder) {
         if order == Order::ZERO {
             fresh::<Least>(recorder, GROUP, order);
         }
+        // Where nothing is split or merged that code is slower than this crate, so no floor.
         if order == Order::O4 {
             fresh::<LeastZone>(recorder, GROUP, order);
         }

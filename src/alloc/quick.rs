@@ -213,8 +213,8 @@ impl<P: Platform, R: Reclaim, T: Trace> PageAllocator<P, R, T> {
             .then_some(())
     }
 
-    /// As `Held::free_sole`. A function of its own: what the caller needed to find the
-    /// block is not kept over the lock.
+    /// As `Held::free_sole`. A function of its own: what the caller needed to find the block is not kept
+    /// over the lock.
     #[inline(never)]
     fn free_held<const ORDER: usize>(
         &self,

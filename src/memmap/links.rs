@@ -200,6 +200,7 @@ impl FrameList {
     /// Puts a block before or after all others, of which there are some.
     #[inline(always)]
     pub(crate) fn push_beside(&mut self, links: FrameLinks, block: FreeBlock, end: ListEnd) {
+        debug_assert!(!self.is_empty());
         // INVARIANT: the list has blocks, so it has both ends.
         let other = FrameIdx::of_section(self.end(end).map_or(0, FrameIdx::get));
         self.put_beside(other, links, block, end);

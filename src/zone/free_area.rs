@@ -116,7 +116,8 @@ impl ZoneMut<'_> {
         }
     }
 
-    /// As [`add`](Self::add); at which end is asked only where the list has blocks.
+    /// As [`add`](Self::add); at which end is asked only where the list has blocks. Not for what gives batches
+    /// back: those lists mostly have some, and to look first costs more then (`benches/RESULTS.md`).
     #[inline(always)]
     pub(super) fn add_where(
         &mut self,
